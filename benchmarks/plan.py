@@ -1,0 +1,61 @@
+"""A plan: which methods run on which task with which model. A person can edit the YAML."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from strategies.data import Frozen
+from strategies.method import Method
+from strategies.settings import Precision
+
+
+class Limits(Frozen):
+    """How much of each split is used; None is all. Cuts take the first items of a seeded order."""
+
+    train: int | None = Field(default=None, ge=1)
+    validation: int | None = Field(default=None, ge=1)
+    test: int | None = Field(default=None, ge=1)
+
+
+class Plan(Frozen):
+    """What a bench will do.
+
+    Attributes:
+        task: id of a bundled task or recipe, path of a task folder, or ``lm-eval:NAME``.
+        model: name of a packaged model, local folder, GGUF file or hub id.
+        methods: what is compared; names are unique.
+        floors: whether the baselines without a language model run too.
+        seeds: one run of every method a seed; untrained, seedless methods run once.
+        precision: of weights and arithmetic; ``auto`` is resolved before anything runs.
+        limits: cuts of the splits.
+        latency_items: items answered one at a time to measure latency; 0 skips it.
+        max_new_tokens: overrides the task's longest answer.
+        budget_minutes: no new method starts after this wall time; None is no limit.
+        threads: torch threads; None takes the number of physical cores allowed.
+    """
+
+    schema_version: Literal[1] = 1
+    task: str
+    model: str = "smollm2-135m-instruct"
+    embedder: str = "all-minilm-l6-v2"
+    methods: tuple[Method, ...] = Field(min_length=1)
+    floors: bool = True
+    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
+    precision: Precision | Literal["auto"] = "auto"
+    limits: Limits = Limits()
+    latency_items: int = Field(default=20, ge=0)
+    max_new_tokens: int | None = Field(default=None, ge=1)
+    budget_minutes: float | None = Field(default=None, gt=0)
+    threads: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Self:
+        names = [method.name for method in self.methods]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"methods named twice: {', '.join(twice)}")
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError("a seed is listed twice")
+        return self

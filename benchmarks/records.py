@@ -1,0 +1,201 @@
+"""What a run leaves behind: answers, scores, costs, curves, failures. JSON a person can read.
+
+Run folder::
+
+    plan.yaml  run.json  recommendation.json (optional)  lock  comparison.json
+    arms/<arm>/  arm.json  responses.jsonl  free.jsonl  latency.jsonl  scores.jsonl
+
+An *arm* is one method at one seed, or one floor; its folder is ``<name>-s<seed>``.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from strategies.data import Frozen
+
+
+class Response(Frozen):
+    """One answer to one item: a line of ``responses.jsonl``, append-only.
+
+    Attributes:
+        id: the item's id.
+        text: the chosen label or the generated text.
+        choice_logprobs: log-likelihood of every choice, in the order of the item's choices;
+            None when the answer was generated.
+        prompt_tokens: tokens of the rendered prompt.
+        output_tokens: tokens generated; 0 when a choice was scored.
+        seconds: wall time; in a batch, the batch's time divided by its size.
+        demonstrations: ids of the training examples shown.
+        passages: ids of the chunks shown, best first.
+        margin: smallest gap between the two best tokens (generation, in logits) or the two
+            best choices (in log-likelihood); None where it is not defined.
+        truncated: whether the prompt had to be cut to fit the context.
+    """
+
+    id: str
+    text: str
+    choice_logprobs: tuple[float, ...] | None = None
+    prompt_tokens: int = 0
+    output_tokens: int = 0
+    seconds: float = 0.0
+    demonstrations: tuple[str, ...] = ()
+    passages: tuple[str, ...] = ()
+    margin: float | None = None
+    truncated: bool = False
+
+
+class ItemScore(Frozen):
+    """How one item came out: a line of ``scores.jsonl``.
+
+    Attributes:
+        id: the item's id.
+        group: items that share a document or an incident share a group; None stands alone.
+        metrics: metric name to this item's value in [0, 1]; None is undefined.
+        reference: the first accepted answer, for the report's examples.
+        prediction: what the arm answered.
+    """
+
+    id: str
+    group: str | None = None
+    metrics: dict[str, float | None]
+    reference: str
+    prediction: str
+
+
+class CurvePoint(Frozen):
+    """A point of a training curve; a loss that was not measured at this step is None."""
+
+    step: int
+    epoch: float
+    train_loss: float | None = None
+    validation_loss: float | None = None
+    learning_rate: float | None = None
+
+
+class Cost(Frozen):
+    """What an arm cost, measured. Reused work keeps the cost it once had. None: not measured.
+
+    Attributes:
+        train_seconds: wall time of training, validation included.
+        index_seconds: wall time of chunking, embedding and indexing.
+        answer_seconds: wall time of answering all test items in batches.
+        peak_memory_bytes: peak resident memory of the arm's process (GPU peak when on GPU).
+        trainable_parameters: parameters that training changed; 0 when nothing trains.
+        artifact_bytes: size on disk of what the method adds: adapter or model, plus index.
+        prompt_tokens: mean per item.
+        output_tokens: mean per item.
+        latency_p50_seconds: median time of one item alone.
+        latency_p95_seconds: 95th percentile of the same.
+        items_per_second: in batches.
+    """
+
+    train_seconds: float | None = None
+    index_seconds: float | None = None
+    answer_seconds: float | None = None
+    peak_memory_bytes: int | None = None
+    trainable_parameters: int | None = None
+    artifact_bytes: int | None = None
+    prompt_tokens: float | None = None
+    output_tokens: float | None = None
+    latency_p50_seconds: float | None = None
+    latency_p95_seconds: float | None = None
+    items_per_second: float | None = None
+
+
+class Failure(Frozen):
+    """Why an arm has no result."""
+
+    kind: str
+    message: str
+    traceback: str = ""
+
+
+class Arm(Frozen):
+    """One method at one seed, or one floor: ``arm.json``, written atomically.
+
+    Attributes:
+        name: the method's or the floor's name.
+        seed: the seed of its draws and its training.
+        floor: True for a baseline without a language model.
+        fingerprint: hash of everything that can change this arm's answers.
+        status: ``refused`` when the task does not meet the method's needs.
+        reason: why it was refused.
+        scores: metric name to the aggregate over all test items, as lm-eval computed it.
+        format_validity: share of free generations that keep the answer format; None when
+            not measured.
+        recall_at_k: share of items with gold passages for which a gold passage was shown.
+        curve: the training curve, [] when nothing trained.
+        reused: what came out of the artifact store: ``weights``, ``answers``.
+    """
+
+    schema_version: Literal[1] = 1
+    name: str
+    seed: int = 0
+    floor: bool = False
+    fingerprint: str = ""
+    status: Literal["pending", "finished", "failed", "refused", "skipped"] = "pending"
+    reason: str = ""
+    scores: dict[str, float | None] = Field(default_factory=dict)
+    format_validity: float | None = None
+    recall_at_k: float | None = None
+    cost: Cost = Cost()
+    curve: tuple[CurvePoint, ...] = ()
+    reused: tuple[str, ...] = ()
+    failure: Failure | None = None
+
+    @property
+    def folder(self) -> str:
+        """Name of this arm's folder below ``arms/``."""
+        return f"{self.name}-s{self.seed}"
+
+
+class Environment(Frozen):
+    """Where the numbers were measured."""
+
+    python: str
+    platform: str
+    cpu: str
+    cores: int
+    threads: int
+    memory_bytes: int
+    gpu: str | None
+    precision: str
+    libraries: dict[str, str]
+
+
+class TaskCard(Frozen):
+    """What a report says of the task."""
+
+    id: str
+    title: str
+    kind: str
+    metric: str
+    metrics: tuple[str, ...]
+    licence: str
+    source: str
+    sha256: str
+    train: int
+    validation: int
+    test: int
+    corpus: int
+    answers: dict[str, object] = Field(default_factory=dict)
+
+
+class RunManifest(Frozen):
+    """``run.json``: the run as a whole, written atomically."""
+
+    schema_version: Literal[1] = 1
+    id: str
+    created: str
+    plan_sha256: str
+    task: TaskCard
+    model: str
+    model_sha256: str
+    embedder_sha256: str
+    environment: Environment
+    command: str
+    arms: tuple[str, ...]
+    commit: str | None = None

@@ -1,0 +1,1 @@
+"""How adaptation is done: promptings, weights, training and inference."""

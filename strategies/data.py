@@ -1,0 +1,95 @@
+"""What a strategy sees of a task: examples, passages and the instruction. Nothing heavy."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Need = Literal["train", "corpus"]
+
+
+class Frozen(BaseModel):
+    """An immutable record that refuses fields it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Example(Frozen):
+    """One input with the answers that count as right.
+
+    Attributes:
+        id: unique within its task.
+        input: the text the model has to act on.
+        outputs: accepted answers; the first is the one to train on and to demonstrate.
+        passages: ids of the gold passages, ``document`` or ``document#section``.
+        choices: the closed set of answers to choose from, or None when the answer is open.
+    """
+
+    id: str
+    input: str
+    outputs: tuple[str, ...] = Field(min_length=1)
+    passages: tuple[str, ...] = ()
+    choices: tuple[str, ...] | None = None
+
+    @property
+    def output(self) -> str:
+        """The answer to train on and to demonstrate."""
+        return self.outputs[0]
+
+
+class Passage(Frozen):
+    """A piece of the corpus: a section of a document, before it is cut into chunks.
+
+    Attributes:
+        id: ``document`` or ``document#section``.
+        title: what a reader would call it, "" when unknown.
+        text: the passage itself.
+    """
+
+    id: str
+    title: str = ""
+    text: str
+
+
+class TaskData(Frozen):
+    """All that a method may learn from; the test split is not in it.
+
+    Attributes:
+        instruction: what to do, as it is put before every input.
+        train: labelled examples to demonstrate or to train on.
+        validation: labelled examples to stop training and to choose hyper-parameters on.
+        corpus: passages to retrieve from.
+        max_new_tokens: the longest answer that a method may generate.
+    """
+
+    instruction: str
+    train: tuple[Example, ...] = ()
+    validation: tuple[Example, ...] = ()
+    corpus: tuple[Passage, ...] = ()
+    max_new_tokens: int = Field(default=64, ge=1)
+
+    def meets(self, need: Need) -> bool:
+        """Whether there is something to train on, or something to retrieve from."""
+        return bool(self.train if need == "train" else self.corpus)
+
+
+class Message(Frozen):
+    """One turn of a chat."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class Prompt(Frozen):
+    """What the model is shown for one example.
+
+    Attributes:
+        messages: the turns, the last one the user's.
+        demonstrations: ids of the training examples shown.
+        passages: ids of the chunks shown, best first, ``document#section/n``.
+    """
+
+    messages: tuple[Message, ...]
+    demonstrations: tuple[str, ...] = ()
+    passages: tuple[str, ...] = ()

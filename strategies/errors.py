@@ -1,0 +1,37 @@
+"""Errors a user can act on: each names the value, what is allowed and the next step.
+
+The command line prints the message without a traceback and ends with ``exit_code``;
+every other exception is a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+
+class UserError(Exception):
+    """A problem that the user can solve; the message says how."""
+
+    exit_code = 2
+
+
+class DataError(UserError):
+    """Input data that cannot be used: every problem of a file is listed at once."""
+
+    exit_code = 3
+
+
+class ModelError(UserError):
+    """A model that cannot be found, fetched or loaded."""
+
+    exit_code = 4
+
+
+class NotApplicableError(UserError):
+    """A method whose needs (training items, corpus, labels) the task does not meet."""
+
+    exit_code = 5
+
+
+class RunError(UserError):
+    """A run folder that is locked, damaged or of another plan."""
+
+    exit_code = 6

@@ -1,0 +1,157 @@
+"""Retrieval-augmented generation: the passages most similar to the question are shown."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Sequence
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from strategies.data import Example, Message, Need, Passage, Prompt, TaskData
+from strategies.embedding import Embedder
+from strategies.errors import DataError
+from strategies.method import Prompter, Prompting
+
+
+class RetrievalPrompting(Prompting):
+    """The instruction, k retrieved passages, then the input.
+
+    Attributes:
+        passages: k, passages a prompt.
+        chunk_tokens: longest chunk, title included, in tokens of the embedder; never more than
+            the embedder reads.
+        overlap_tokens: tokens that neighbouring chunks of one section share.
+        oracle_share: None shows in training what retrieval finds, as at inference. A share p
+            trains as RAFT does (Zhang et al. 2024, arXiv:2403.10131): p of the examples see
+            their gold passage among retrieved distractors, the others distractors alone.
+    """
+
+    kind: Literal["retrieval"] = "retrieval"
+    passages: int = Field(default=2, ge=1)
+    chunk_tokens: int = Field(default=200, ge=16)
+    overlap_tokens: int = Field(default=20, ge=0)
+    oracle_share: float | None = Field(default=None, ge=0, le=1)
+    needs: ClassVar[frozenset[Need]] = frozenset({"corpus"})
+
+    @model_validator(mode="after")
+    def _overlap_is_shorter_than_a_chunk(self) -> Self:
+        if self.overlap_tokens >= self.chunk_tokens:
+            raise ValueError(
+                f"overlap_tokens is {self.overlap_tokens}; it must be below chunk_tokens, "
+                f"{self.chunk_tokens}"
+            )
+        return self
+
+    def prepare(self, data: TaskData, embedder: Embedder, seed: int) -> Prompter:
+        """See `Prompting.prepare`; the seed decides which training examples lack their gold."""
+        return RetrievalPrompter(self, data, embedder, seed)
+
+
+class RetrievalPrompter:
+    """An index over a task's corpus, and the prompts it gives.
+
+    Attributes:
+        index_seconds: wall time of chunking, embedding and indexing.
+    """
+
+    def __init__(
+        self, config: RetrievalPrompting, data: TaskData, embedder: Embedder, seed: int
+    ) -> None:
+        """Cut, embed and index the corpus."""
+        from strategies.prompting.vector_store import FaissStore, LangchainEmbeddings
+
+        spent_before, start = embedder.seconds, time.perf_counter()
+        self._config = config
+        self._seed = seed
+        self._instruction = Message(role="system", content=data.instruction.strip())
+        self.chunks = cut(data.corpus, config, embedder)
+        self.store = FaissStore.from_texts(
+            [chunk.text for chunk in self.chunks],
+            LangchainEmbeddings(embedder),
+            ids=[chunk.id for chunk in self.chunks],
+        )
+        measured = time.perf_counter() - start
+        # Vectors from the cache keep the cost they once had; fresh ones are in the wall time.
+        self.index_seconds = max(measured, embedder.seconds - spent_before)
+
+    def prompts(self, examples: Sequence[Example], *, training: bool = False) -> list[Prompt]:
+        """See `Prompter.prompts`."""
+        # Distractors are drawn from a few more than are shown, so that gold can be left out.
+        wanted = self._config.passages + 4 if training else self._config.passages
+        found = self._search([example.input for example in examples], wanted)
+        return [
+            self._render(example, self._shown(example, hits) if training else hits)
+            for example, hits in zip(examples, found, strict=True)
+        ]
+
+    def _search(self, queries: list[str], count: int) -> list[list[Passage]]:
+        by_id = {chunk.id: chunk for chunk in self.chunks}
+        found = self.store.search_batch(queries, count)
+        return [[by_id[hit.id] for hit in hits if hit.id] for hits in found]
+
+    def _shown(self, example: Example, found: list[Passage]) -> list[Passage]:
+        """What a training example is shown: as found, or RAFT's mixture of gold and distractors."""
+        share, count = self._config.oracle_share, self._config.passages
+        gold = [chunk for chunk in self.chunks if is_gold(chunk.id, example.passages)]
+        if share is None or not gold:
+            return found[:count]
+        draw = random.Random(f"{self._seed}:{example.id}")
+        distractors = [hit for hit in found if not is_gold(hit.id, example.passages)]
+        if draw.random() >= share:
+            return distractors[:count]
+        shown = [_best(gold, example), *distractors[: count - 1]]
+        draw.shuffle(shown)
+        return shown
+
+    def _render(self, example: Example, shown: Sequence[Passage]) -> Prompt:
+        numbered = (f"[{n}] {hit.text}" for n, hit in enumerate(shown, start=1))
+        asked = Message(role="user", content="\n\n".join([*numbered, example.input]))
+        return Prompt(messages=(self._instruction, asked), passages=tuple(hit.id for hit in shown))
+
+
+def _best(gold: Sequence[Passage], example: Example) -> Passage:
+    """The gold chunk that holds an accepted answer, else the first."""
+    answers = [answer.casefold() for answer in example.outputs]
+    holding = (c for c in gold if any(answer in c.text.casefold() for answer in answers))
+    return next(holding, gold[0])
+
+
+def is_gold(chunk_id: str, gold: Sequence[str]) -> bool:
+    """Whether a chunk ``document#section/n`` belongs to a gold document or section."""
+    section = chunk_id.rsplit("/", 1)[0]
+    return section in gold or section.split("#", 1)[0] in gold
+
+
+def cut(corpus: Sequence[Passage], config: RetrievalPrompting, embedder: Embedder) -> list[Passage]:
+    """Chunks of a corpus, each headed by its title, none longer than the embedder reads.
+
+    Returns:
+        passages with ids ``document#section/n``, n from 0, in the order of the corpus.
+
+    Raises:
+        DataError: the corpus holds no text.
+    """
+    from strategies.prompting.vector_store import split
+
+    # Two of the tokens that the embedder reads are its own, for start and end.
+    limit = min(config.chunk_tokens, embedder.max_tokens - 2)
+    chunks = []
+    for passage in corpus:
+        title = _shortened(passage.title, limit // 4, embedder)
+        room = limit - embedder.count_tokens(title)
+        overlap = min(config.overlap_tokens, room // 2)
+        for number, text in enumerate(split(passage.text, room, overlap, embedder)):
+            headed = f"{title}\n{text}" if title else text
+            chunks.append(Passage(id=f"{passage.id}/{number}", title=title, text=headed))
+    if not chunks:
+        raise DataError("The corpus holds no text. Put .md, .txt or .jsonl files into it.")
+    return chunks
+
+
+def _shortened(title: str, limit: int, embedder: Embedder) -> str:
+    words = title.split()
+    while words and embedder.count_tokens(" ".join(words)) > limit:
+        words.pop()
+    return " ".join(words)

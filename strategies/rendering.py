@@ -1,0 +1,115 @@
+"""Turns the messages of a prompt into the text and tokens that a model reads."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from strategies.data import Message, Prompt
+
+_PLAIN_TITLES = {"user": "Input", "assistant": "Output"}
+
+
+class Renderer:
+    """Renders prompts with the model's chat template, or as plain text when it has none."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        """A renderer for one tokenizer."""
+        self.tokenizer = tokenizer
+        self._chat = bool(tokenizer.chat_template)
+
+    def text(self, prompt: Prompt) -> str:
+        """The whole prompt, ready for the answer to follow."""
+        return self._render(prompt.messages, open_turn=True)
+
+    def continuation(self, answer: str) -> str:
+        """An answer as it follows the prompt."""
+        return answer if self._chat else f" {answer}"
+
+    @cached_property
+    def ending(self) -> str:
+        """What the template puts behind an answer, such as ``<|im_end|>``."""
+        if not self._chat:
+            return str(self.tokenizer.eos_token or "\n")
+        asked = (Message(role="user", content="Q"),)
+        before = self._render(asked, open_turn=True)
+        whole = self._render((*asked, Message(role="assistant", content="A")), open_turn=False)
+        if whole.startswith(f"{before}A"):
+            return whole[len(before) + 1 :].rstrip() or str(self.tokenizer.eos_token)
+        return str(self.tokenizer.eos_token)
+
+    @cached_property
+    def stop_ids(self) -> frozenset[int]:
+        """Tokens that end an answer."""
+        ending = self.tokenizer.encode(self.ending, add_special_tokens=False)
+        stops = set(ending[:1]) if len(ending) == 1 else set()
+        if self.tokenizer.eos_token_id is not None:
+            stops.add(self.tokenizer.eos_token_id)
+        return frozenset(stops)
+
+    @property
+    def stop_texts(self) -> tuple[str, ...]:
+        """Texts before which a generated answer ends; plain prompts have no end-of-turn token."""
+        return () if self._chat else (f"\n{_PLAIN_TITLES['user']}:", "\n\n")
+
+    def encode(self, text: str) -> list[int]:
+        """Tokens of a rendered text, with BOS where the tokenizer adds one and none is there.
+
+        Mirrors the encoding of lm-eval's ``HFLM``: a text that starts with BOS gets no second.
+        """
+        bos = self.tokenizer.bos_token
+        special = not (bos and text.startswith(bos))
+        tokens: list[int] = self.tokenizer.encode(text, add_special_tokens=special)
+        return tokens
+
+    def encode_pair(self, context: str, continuation: str) -> tuple[list[int], list[int]]:
+        """Tokens of a prompt and of an answer that follows it, split where lm-eval splits them.
+
+        White space at the end of the context moves to the continuation, as in lm-eval's
+        ``TemplateLM._encode_pair``: a chat template's last newline is scored with the answer.
+        """
+        stripped = context.rstrip()
+        moved = context[len(stripped) :] + continuation
+        context_ids = self.encode(stripped)
+        return context_ids, self.encode(stripped + moved)[len(context_ids) :]
+
+    def _render(self, messages: tuple[Message, ...], *, open_turn: bool) -> str:
+        if not self._chat:
+            return _plain(messages)
+        turns = [message.model_dump() for message in messages]
+        try:
+            return self._apply(turns, open_turn)
+        except Exception as error:  # a template raises whatever its author chose
+            merged = _without_system(turns)
+            if merged == turns:
+                raise
+            del error
+            return self._apply(merged, open_turn)
+
+    def _apply(self, turns: list[dict[str, str]], open_turn: bool) -> str:
+        text: str = self.tokenizer.apply_chat_template(
+            turns, tokenize=False, add_generation_prompt=open_turn
+        )
+        return text
+
+
+def _without_system(turns: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The same turns with the instruction at the head of the first user's turn.
+
+    Some templates, Gemma's among them, refuse a system role.
+    """
+    if turns[0]["role"] != "system":
+        return turns
+    instruction, first, *rest = turns
+    content = f"{instruction['content']}\n\n{first['content']}"
+    return [{"role": "user", "content": content}, *rest]
+
+
+def _plain(messages: tuple[Message, ...]) -> str:
+    parts = [
+        message.content
+        if message.role == "system"
+        else f"{_PLAIN_TITLES[message.role]}: {message.content}"
+        for message in messages
+    ]
+    return "\n\n".join([*parts, f"{_PLAIN_TITLES['assistant']}:"])

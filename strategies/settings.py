@@ -1,0 +1,39 @@
+"""Settings that change a result, as data: training, decoding, precision. Nothing heavy."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from strategies.data import Frozen
+
+Precision = Literal["fp32", "bf16"]
+
+
+class TrainingSettings(Frozen):
+    """How weights are trained; one path uses them all (`strategies.training`).
+
+    Attributes:
+        learning_rate: peak learning rate of AdamW.
+        epochs: passes over the training examples; early stopping may end sooner.
+        batch_size: examples per optimiser step.
+        warmup_share: share of all steps over which the rate rises from 0.
+        schedule: how it falls afterwards.
+        weight_decay: AdamW's decoupled weight decay.
+        max_gradient_norm: gradients are clipped to this L2 norm.
+        max_tokens: an example longer than this loses tokens from the left of its prompt.
+        validations_per_epoch: how often validation loss is measured and a checkpoint written.
+        patience: validations without improvement after which training stops.
+    """
+
+    learning_rate: float = Field(gt=0)
+    epochs: int = Field(default=3, ge=1)
+    batch_size: int = Field(default=8, ge=1)
+    warmup_share: float = Field(default=0.1, ge=0, lt=1)
+    schedule: Literal["linear", "cosine", "constant_with_warmup"] = "cosine"
+    weight_decay: float = Field(default=0.0, ge=0)
+    max_gradient_norm: float = Field(default=1.0, gt=0)
+    max_tokens: int = Field(default=1024, ge=8)
+    validations_per_epoch: int = Field(default=2, ge=1)
+    patience: int = Field(default=3, ge=1)

@@ -1,0 +1,272 @@
+"""The one training path that every trained weights uses: transformers' Trainer.
+
+Loss on the answer alone, warm-up and schedule, gradient clipping, early stopping on
+validation with the best checkpoint kept, resume from the last whole checkpoint.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
+
+from strategies.data import Example, Prompt
+from strategies.method import Weights
+from strategies.progress import Progress, silent
+from strategies.rendering import Renderer
+from strategies.settings import Precision, TrainingSettings
+
+_IGNORED = -100  # label that torch's cross entropy leaves out
+# Tokens of a micro-batch, padding included: bounds memory; larger ones gain nothing on a CPU.
+_TOKENS_PER_MICRO_BATCH = {"cpu": 4_096, "cuda": 32_768}
+_STATE = "trainer_state.json"  # what Trainer writes last into a checkpoint
+_ELAPSED = "elapsed.json"
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """What to train, on what.
+
+    Attributes:
+        weights: which parameters train, and how.
+        load_base: loads the base model in fp32, on the device.
+        renderer: how prompts become tokens.
+        examples: training prompts with their examples.
+        validation: the same for early stopping; may be empty.
+        seed: of the order of examples, of dropout and of new parameters.
+        precision: bf16 trains under autocast; parameters and optimiser stay fp32.
+        device: ``cpu`` or ``cuda``.
+    """
+
+    weights: Weights
+    load_base: Callable[[], Any]
+    renderer: Renderer
+    examples: Sequence[tuple[Prompt, Example]]
+    validation: Sequence[tuple[Prompt, Example]]
+    seed: int
+    precision: Precision
+    device: str
+
+    @property
+    def settings(self) -> TrainingSettings:
+        """The weights' training settings."""
+        settings = self.weights.training
+        if settings is None:
+            raise TypeError(f"{self.weights.kind} weights do not train")
+        return settings
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training leaves behind, beside the saved weights.
+
+    Attributes:
+        seconds: wall time over all resumed parts, validation and checkpoints included.
+        trainable_parameters: parameters that changed.
+        curve: points with ``step``, ``epoch`` and ``train_loss``, ``validation_loss`` or
+            ``learning_rate`` where they were measured.
+    """
+
+    seconds: float
+    trainable_parameters: int
+    curve: list[dict[str, float]] = field(default_factory=list)
+
+
+def encode_example(
+    renderer: Renderer, prompt: Prompt, answer: str, max_tokens: int
+) -> dict[str, list[int]]:
+    """Tokens of a prompt with its answer, and labels that leave the prompt out.
+
+    Returns:
+        ``input_ids`` and ``labels`` of equal length, at most max_tokens; a longer example loses
+        tokens from the left of its prompt, then from the right of its answer.
+    """
+    context = renderer.text(prompt)
+    prompt_ids = renderer.encode(context)
+    whole = renderer.encode(context + renderer.continuation(answer) + renderer.ending)
+    answer_ids = whole[len(prompt_ids) :][: max_tokens - 1]
+    kept = prompt_ids[max(0, len(prompt_ids) + len(answer_ids) - max_tokens) :]
+    return {
+        "input_ids": kept + answer_ids,
+        "labels": [_IGNORED] * len(kept) + answer_ids,
+    }
+
+
+class LeftPaddingCollator:
+    """Pads on the left, so that answers end together and logits are needed only there."""
+
+    def __init__(self, pad_token_id: int) -> None:
+        """Pad with this token; it is masked."""
+        self._pad = pad_token_id
+
+    def __call__(self, rows: Sequence[dict[str, list[int]]]) -> dict[str, Any]:
+        """One batch: tensors of shape (rows, longest), labels of (rows, longest answer + 1)."""
+        width = max(len(row["input_ids"]) for row in rows)
+        ids = torch.tensor([_left(row["input_ids"], width, self._pad) for row in rows])
+        mask = torch.tensor([_left([1] * len(row["input_ids"]), width, 0) for row in rows])
+        labels = torch.tensor([_left(row["labels"], width, _IGNORED) for row in rows])
+        answer = int((labels != _IGNORED).sum(-1).max())
+        return {
+            "input_ids": ids,
+            "attention_mask": mask,
+            "position_ids": (mask.cumsum(-1) - 1).clamp(min=0),
+            "labels": labels[:, -(answer + 1) :],
+            "logits_to_keep": min(answer + 1, width),
+        }
+
+
+def _left(values: list[int], width: int, fill: int) -> list[int]:
+    return [fill] * (width - len(values)) + values
+
+
+def train(
+    job: TrainingJob, checkpoints: Path, folder: Path, progress: Progress = silent
+) -> Trained:
+    """Train and save a weights.
+
+    Args:
+        job: what to train.
+        checkpoints: where resumable state lies while training goes on; a folder left by an
+            interrupted run of the same job is continued. Removed at the end.
+        folder: where the trained weights are saved.
+        progress: told of every optimiser step.
+    """
+    model = job.weights.wrap(job.load_base())
+    trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    examples, validation = _encoded(job, job.examples), _encoded(job, job.validation)
+    clock = _Clock(checkpoints, progress)
+    trainer = Trainer(
+        model=model,
+        args=_arguments(job, examples, bool(validation), checkpoints),
+        train_dataset=examples,
+        eval_dataset=validation or None,
+        data_collator=LeftPaddingCollator(job.renderer.tokenizer.pad_token_id),
+        callbacks=[clock, *_early_stopping(job.settings, bool(validation))],
+    )
+    trainer.train(resume_from_checkpoint=last_whole_checkpoint(checkpoints))
+    folder.mkdir(parents=True, exist_ok=True)
+    job.weights.save(trainer.model, folder)
+    trained = Trained(clock.seconds(), trainable, _curve(trainer.state.log_history))
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return trained
+
+
+def _encoded(
+    job: TrainingJob, pairs: Sequence[tuple[Prompt, Example]]
+) -> list[dict[str, list[int]]]:
+    return [
+        encode_example(job.renderer, prompt, example.output, job.settings.max_tokens)
+        for prompt, example in pairs
+    ]
+
+
+def _early_stopping(settings: TrainingSettings, validated: bool) -> list[TrainerCallback]:
+    return [EarlyStoppingCallback(settings.patience)] if validated else []
+
+
+def _micro_batch(settings: TrainingSettings, longest: int, device: str) -> int:
+    """The largest divisor of the batch size whose padded tokens keep within the bound."""
+    room = max(1, _TOKENS_PER_MICRO_BATCH[device] // longest)
+    sizes = [n for n in range(1, settings.batch_size + 1) if settings.batch_size % n == 0]
+    return max(n for n in sizes if n <= room or n == 1)
+
+
+def _arguments(
+    job: TrainingJob, examples: list[dict[str, list[int]]], validated: bool, checkpoints: Path
+) -> TrainingArguments:
+    settings = job.settings
+    steps = math.ceil(len(examples) / settings.batch_size)
+    every = max(1, steps // settings.validations_per_epoch)
+    micro = _micro_batch(settings, max(len(row["input_ids"]) for row in examples), job.device)
+    return TrainingArguments(
+        output_dir=str(checkpoints),
+        learning_rate=settings.learning_rate,
+        num_train_epochs=settings.epochs,
+        per_device_train_batch_size=micro,
+        per_device_eval_batch_size=micro,
+        gradient_accumulation_steps=settings.batch_size // micro,
+        warmup_steps=math.ceil(settings.warmup_share * steps * settings.epochs),
+        lr_scheduler_type=settings.schedule,
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_gradient_norm,
+        train_sampling_strategy="group_by_length",
+        bf16=job.precision == "bf16",
+        use_cpu=job.device == "cpu",
+        seed=job.seed,
+        data_seed=job.seed,
+        eval_strategy="steps" if validated else "no",
+        eval_steps=every,
+        save_steps=every,
+        save_total_limit=2,
+        load_best_model_at_end=validated,
+        metric_for_best_model="eval_loss" if validated else None,
+        prediction_loss_only=True,
+        logging_steps=max(1, every // 5),
+        disable_tqdm=True,
+        report_to="none",
+        remove_unused_columns=False,
+        dataloader_pin_memory=job.device == "cuda",
+    )
+
+
+def last_whole_checkpoint(checkpoints: Path) -> str | None:
+    """The newest checkpoint that was written to its end, or None; torn ones are removed."""
+    if not checkpoints.is_dir():
+        return None
+    whole = []
+    for folder in checkpoints.glob("checkpoint-*"):
+        if _is_whole(folder):
+            whole.append(folder)
+        else:
+            shutil.rmtree(folder)
+    newest = max(whole, key=lambda folder: int(folder.name.split("-")[1]), default=None)
+    return str(newest) if newest else None
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    try:
+        json.loads((checkpoint / _STATE).read_text())
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+class _Clock(TrainerCallback):
+    """Reports steps, and keeps the training time across interruptions."""
+
+    def __init__(self, checkpoints: Path, progress: Progress) -> None:
+        self._file = checkpoints / _ELAPSED
+        self._progress = progress
+        self._before = (
+            float(json.loads(self._file.read_text())["seconds"]) if self._file.is_file() else 0.0
+        )
+        self._start = time.perf_counter()
+
+    def seconds(self) -> float:
+        return self._before + time.perf_counter() - self._start
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._progress("training", state.global_step, state.max_steps)
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        part = self._file.with_suffix(".part")
+        part.write_text(json.dumps({"seconds": self.seconds()}))
+        part.replace(self._file)
+
+
+def _curve(history: Sequence[dict[str, Any]]) -> list[dict[str, float]]:
+    names = {"loss": "train_loss", "eval_loss": "validation_loss", "learning_rate": "learning_rate"}
+    points = []
+    for entry in history:
+        measured = {new: float(entry[old]) for old, new in names.items() if old in entry}
+        if measured:
+            points.append({"step": entry["step"], "epoch": float(entry["epoch"]), **measured})
+    return points
