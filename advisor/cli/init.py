@@ -1,0 +1,59 @@
+"""``advisor init``: makes a task folder from the user's own labelled lines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="Folder to make; must not exist or be empty.")],
+    source: Annotated[
+        Path, typer.Option("--from", help="CSV, TSV, JSONL or chat JSONL of labelled lines.")
+    ],
+    *,
+    input_column: Annotated[str, typer.Option(help="Column with the input.")] = "input",
+    output_column: Annotated[str, typer.Option(help="Column with the answer.")] = "output",
+    kind: Annotated[
+        str | None,
+        typer.Option(help="classification, qa, extraction, rewriting or generation; else guessed."),
+    ] = None,
+    corpus: Annotated[
+        Path | None, typer.Option(help="Folder of documents (.md, .txt, .jsonl) to search.")
+    ] = None,
+    instruction: Annotated[str | None, typer.Option(help="What the model has to do.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the folder only.")] = False,
+) -> None:
+    """Make a task folder from a file of labelled lines.
+
+    The lines are split into train, validation and test (60, 10 and 30 %), always the same way.
+
+    For example:
+
+      advisor init my-task --from tickets.csv
+
+      advisor init my-task --from tickets.csv --input-column text --output-column label
+
+      advisor init faq --from chats.jsonl --corpus handbook/ --kind qa
+    """
+    from benchmarks.tasks.scaffold import KINDS, Source, scaffold
+
+    chosen = next((known for known in KINDS if known == kind), None)
+    if kind is not None and chosen is None:
+        raise typer.BadParameter(f"{kind!r} is none of: {', '.join(KINDS)}", param_hint="--kind")
+    columns = {"input": input_column, "output": output_column}
+    made = scaffold(folder, Source(source, columns, chosen, corpus, instruction))
+    if quiet:
+        typer.echo(folder)
+        return
+    task = made.task
+    for note in made.notes:
+        typer.echo(f"Note: {note}")
+    how = "guessed from the answers; change it with --kind" if made.guessed else "as you said"
+    typer.echo(f"{folder}: {task.kind} ({how}), metric {task.metric}")
+    sizes = f"{len(task.train)} train, {len(task.validation)} validation, {len(task.test)} test"
+    documents = f", {len(task.corpus)} passages" if task.corpus else ""
+    typer.echo(f"Items: {sizes}{documents}")
+    typer.echo(f"Look at {folder / 'task.yaml'}, then run: advisor bench {folder}")

@@ -1,0 +1,98 @@
+"""``advisor tasks``: lists the bundled tasks and the recipes, or shows one of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from benchmarks.records import TaskCard
+
+
+def tasks(
+    name: Annotated[str | None, typer.Argument(help="A task, a recipe or a task folder.")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Where recipes find their public files.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the names only.")] = False,
+) -> None:
+    """List the bundled tasks and the recipes for public sets, or show one task.
+
+    With a NAME or a task folder, shows that task, or says what its data lacks.
+
+    For example:
+
+      advisor tasks
+
+      advisor tasks handbook-qa
+
+      advisor tasks squad-v2 --data-dir ~/data
+
+      advisor tasks --json
+    """
+    from benchmarks.tasks.catalogue import load_task
+
+    if name is not None:
+        _show_card(load_task(name, data_dir).card(), as_json=as_json)
+        return
+    rows = _rows(data_dir)
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+    elif quiet:
+        typer.echo("\n".join(row["id"] for row in rows))
+    else:
+        _show_table(rows)
+
+
+def _rows(data_dir: Path | None) -> list[dict[str, Any]]:
+    from benchmarks.tasks.catalogue import bundled_tasks, default_data_dir, recipes
+
+    known = [(spec, "bundled", "yes") for spec in bundled_tasks()]
+    for recipe in recipes().values():
+        there = recipe.present(data_dir or default_data_dir())
+        known.append((recipe.spec, "recipe", "yes" if there else "no"))
+    return [
+        {
+            "id": spec.id,
+            "kind": spec.kind,
+            "metric": spec.metric,
+            "from": origin,
+            "data": there,
+            "licence": spec.licence,
+            "title": spec.title,
+        }
+        for spec, origin, there in known
+    ]
+
+
+def _show_table(rows: list[dict[str, Any]]) -> None:
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        for values in (list(rows[0]), *(list(row.values()) for row in rows)):
+            typer.echo("\t".join(values))
+        return
+    table = Table(box=None, header_style="bold")
+    for heading in rows[0]:
+        table.add_column(heading, overflow="fold", no_wrap=heading == "id")
+    for row in rows:
+        table.add_row(*row.values())
+    console.print(table)
+    if any(row["data"] == "no" for row in rows):
+        console.print("A task without its data: advisor tasks NAME says where to get it.")
+
+
+def _show_card(card: TaskCard, *, as_json: bool) -> None:
+    fields = card.model_dump(mode="json")
+    if as_json:
+        typer.echo(json.dumps(fields, indent=2, ensure_ascii=False))
+        return
+    for name, value in fields.items():
+        written = json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value
+        shown = ", ".join(map(str, written)) if isinstance(written, list) else written
+        typer.echo(f"{name + ':':12} {shown}")

@@ -1,0 +1,1 @@
+"""Tasks: what is asked, what counts as right, and the data to ask it with."""

@@ -1,0 +1,72 @@
+"""Finds tasks by name: bundled ones, recipes for public sets, and the user's own folders."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from benchmarks.tasks.loading import load_folder, read_spec
+from benchmarks.tasks.recipes import RECIPES
+from benchmarks.tasks.recipes.recipe import Recipe
+from benchmarks.tasks.task import Task, TaskSpec
+from strategies.errors import DataError
+
+DATA_DIR_VARIABLE = "ADVISOR_DATA_DIR"
+
+
+def load_task(name: str, data_dir: Path | None = None) -> Task:
+    """The task of that name, checked.
+
+    Args:
+        name: id of a bundled task, id of a recipe, or path of a task folder.
+        data_dir: where a recipe finds its public files; None takes the folder named by the
+            environment variable ``ADVISOR_DATA_DIR``.
+
+    Raises:
+        DataError: there is no such task, or its data cannot be used; lists every problem.
+    """
+    if name in _bundled_folders():
+        return load_folder(_bundled_folders()[name])
+    if name in RECIPES:
+        return RECIPES[name].load(data_dir or default_data_dir())
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return load_folder(folder)
+    known = ", ".join([*_bundled_folders(), *RECIPES])
+    raise DataError(
+        f"Task {name!r} is neither a known task nor a folder. Known: {known}. "
+        "Run: advisor tasks, or make a folder of your own with: advisor init"
+    )
+
+
+def bundled_tasks() -> list[TaskSpec]:
+    """What ``task.yaml`` says of every bundled task, in order of id."""
+    return [read_spec(folder) for folder in _bundled_folders().values()]
+
+
+def bundled_folder(name: str) -> Path:
+    """The folder of a bundled task.
+
+    Raises:
+        KeyError: there is no such task.
+    """
+    return _bundled_folders()[name]
+
+
+def recipes() -> dict[str, Recipe]:
+    """The recipes for public sets by id."""
+    return dict(RECIPES)
+
+
+def default_data_dir() -> Path | None:
+    """The folder named by ``ADVISOR_DATA_DIR``, or None."""
+    named = os.environ.get(DATA_DIR_VARIABLE)
+    return Path(named) if named else None
+
+
+@cache
+def _bundled_folders() -> dict[str, Path]:
+    root = Path(str(files("benchmarks.tasks"))) / "bundled"
+    return {path.parent.name: path.parent for path in sorted(root.glob("*/task.yaml"))}

@@ -1,0 +1,92 @@
+"""Checks: rules in code that an open answer has to keep. Pure."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from strategies.data import Frozen
+
+CheckKind = Literal["contains", "lacks", "matches", "lacks_pattern", "max_words", "min_words"]
+
+_FIELD_OF_KIND = {
+    "contains": "any",
+    "lacks": "any",
+    "matches": "pattern",
+    "lacks_pattern": "pattern",
+    "max_words": "limit",
+    "min_words": "limit",
+}
+_STRAIGHT = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"'})
+
+
+class Check(Frozen):
+    """One rule for an answer.
+
+    Attributes:
+        name: what a report calls it.
+        kind: ``contains`` and ``lacks`` look for one of the phrases in `any`, ``matches`` and
+            ``lacks_pattern`` search for the regular expression `pattern`, ``max_words`` and
+            ``min_words`` compare the number of words with `limit`.
+        any: phrases; letter case, runs of white space and curly quotes do not matter, and a
+            phrase is found as whole words and whole numbers only.
+        pattern: a Python regular expression, searched with ``re.MULTILINE``.
+        limit: words.
+    """
+
+    name: str = Field(min_length=1)
+    kind: CheckKind
+    any: tuple[str, ...] = ()
+    pattern: str = ""
+    limit: int | None = Field(default=None, ge=0)
+
+    @model_validator(mode="after")
+    def _has_the_field_of_its_kind(self) -> Self:
+        wanted = _FIELD_OF_KIND[self.kind]
+        given = {name for name in ("any", "pattern", "limit") if name in self.model_fields_set}
+        if given != {wanted}:
+            raise ValueError(f"a check of kind {self.kind!r} takes {wanted!r} and nothing else")
+        if wanted == "any" and not (self.any and all(phrase.strip() for phrase in self.any)):
+            raise ValueError("'any' needs at least one phrase, none of them empty")
+        return self
+
+    @model_validator(mode="after")
+    def _pattern_compiles(self) -> Self:
+        if self.kind in ("matches", "lacks_pattern"):
+            if not self.pattern:
+                raise ValueError("'pattern' is empty")
+            try:
+                re.compile(self.pattern, re.MULTILINE)
+            except (re.error, OverflowError, RecursionError) as error:
+                raise ValueError(f"pattern {self.pattern!r} does not compile: {error}") from error
+        return self
+
+    def holds(self, text: str) -> bool:
+        """Whether an answer keeps this rule."""
+        if self.kind in ("contains", "lacks"):
+            found = any(_phrase(phrase).search(_plain(text)) for phrase in self.any)
+            return found == (self.kind == "contains")
+        if self.kind in ("matches", "lacks_pattern"):
+            found = re.search(self.pattern, text, re.MULTILINE) is not None
+            return found == (self.kind == "matches")
+        words = len(text.split())
+        limit = self.limit or 0
+        return words <= limit if self.kind == "max_words" else words >= limit
+
+
+def _plain(text: str) -> str:
+    straight = unicodedata.normalize("NFKC", text).translate(_STRAIGHT)
+    return " ".join(straight.casefold().split())
+
+
+@lru_cache(maxsize=4096)
+def _phrase(phrase: str) -> re.Pattern[str]:
+    plain = _plain(phrase)
+    # "300" must not be found in "1,300" or "300.5", nor "arm" in "alarm".
+    before = r"(?<!\w)(?<!\d[.,])" if plain[:1].isdigit() else r"(?<!\w)"
+    after = r"(?!\w)(?![.,]\d)" if plain[-1:].isdigit() else r"(?!\w)"
+    return re.compile(before + re.escape(plain) + after)

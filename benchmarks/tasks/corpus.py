@@ -1,0 +1,115 @@
+"""Reads a folder of documents into passages: Markdown by section, JSONL by line, text whole."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from benchmarks.tasks.problems import Problems, shown
+from benchmarks.tasks.reading import parse_json, read_lines, read_text
+from strategies.data import Passage
+
+_HEADING = re.compile(r"(#{1,2})\s+(.*?)\s*#*\s*")
+_READ = ".md, .jsonl, .txt"
+
+
+def read_corpus(folder: Path, problems: Problems) -> tuple[Passage, ...]:
+    """All passages of a folder, in order of file name; what is wrong goes into `problems`."""
+    found = [passage for path in corpus_files(folder) for passage in _passages(path, problems)]
+    if not found:
+        problems.add("corpus", f"{shown(str(folder))} holds no passage; it is read from {_READ}")
+    for name, uses in Counter(passage.id for passage in found).items():
+        if uses > 1:
+            problems.add("corpus", f"passage id {shown(name)} is used {uses} times")
+    return tuple(found)
+
+
+def corpus_files(folder: Path) -> list[Path]:
+    """The files of a corpus in order of name; [] when there is no such folder."""
+    try:
+        return sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+    except (OSError, ValueError):
+        return []
+
+
+def slug(text: str) -> str:
+    """A heading as part of an id: lower case, letters and digits joined by hyphens."""
+    return "-".join(re.findall(r"\w+", text.lower().replace("_", " ")))
+
+
+def split_markdown(stem: str, text: str) -> Iterator[Passage]:
+    """The sections of a Markdown document that hold text.
+
+    Text before the first section has the document's own id; a section ``## Annual leave`` of
+    ``time-off.md`` is ``time-off#annual-leave``.
+    """
+    title = ""
+    used: set[str] = set()
+    for level, heading, body in _blocks(text):
+        is_title = level == 1 and not title
+        title = heading if is_title else title
+        if not body:
+            continue
+        if level == 0 or is_title:
+            identifier = _unused(stem, used)
+        else:
+            identifier = _unused(f"{stem}#{slug(heading) or 'section'}", used)
+        section = "" if level == 0 or is_title else f": {heading}"
+        yield Passage(id=identifier, title=f"{title or stem}{section}", text=body)
+
+
+def _passages(path: Path, problems: Problems) -> list[Passage]:
+    suffix = path.suffix.lower()
+    if suffix == ".md":
+        return list(split_markdown(path.stem, read_text(path, problems)))
+    if suffix == ".jsonl":
+        return list(_json_passages(path, problems))
+    if suffix == ".txt":
+        text = read_text(path, problems).strip()
+        return [Passage(id=path.stem, text=text)] if text else []
+    problems.add(path, f"cannot be read as a document; allowed: {_READ}")
+    return []
+
+
+def _json_passages(path: Path, problems: Problems) -> Iterator[Passage]:
+    for number, line in read_lines(path, problems):
+        if not line.strip():
+            continue
+        try:
+            passage = Passage.model_validate(parse_json(line))
+        except ValidationError as error:
+            for entry in error.errors(include_url=False, include_input=False):
+                where = ".".join(str(part) for part in entry["loc"]) or "line"
+                problems.add(path, f"{where}: {entry['msg']}", number)
+        except ValueError as error:
+            problems.add(path, f"is not JSON: {error}", number)
+        else:
+            yield passage
+
+
+def _blocks(text: str) -> Iterator[tuple[int, str, str]]:
+    level, heading = 0, ""
+    body: list[str] = []
+    fenced = False
+    for line in text.splitlines():
+        fenced ^= line.lstrip().startswith("```")
+        found = None if fenced else _HEADING.fullmatch(line)
+        if found is None:
+            body.append(line)
+            continue
+        yield level, heading, "\n".join(body).strip()
+        level, heading, body = len(found.group(1)), found.group(2), []
+    yield level, heading, "\n".join(body).strip()
+
+
+def _unused(name: str, used: set[str]) -> str:
+    free, number = name, 1
+    while free in used:
+        number += 1
+        free = f"{name}-{number}"
+    used.add(free)
+    return free

@@ -1,0 +1,362 @@
+"""Loads a task folder and checks all of it: every problem of all its files in one message."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from benchmarks.tasks.corpus import corpus_files, read_corpus
+from benchmarks.tasks.metrics import METRICS
+from benchmarks.tasks.problems import Problems, shown
+from benchmarks.tasks.reading import (
+    SUFFIXES,
+    TABLE_SUFFIXES,
+    Record,
+    is_file,
+    read_records,
+    read_text,
+)
+from benchmarks.tasks.task import (
+    SPLITS,
+    Item,
+    Split,
+    Splits,
+    Task,
+    TaskSpec,
+    build_task,
+    combined_sha256,
+)
+from strategies.data import Passage
+
+SPEC_FILE = "task.yaml"
+NEXT_STEP = "Nothing was read. Correct these and run the same command again."
+
+_TAG_ERRORS = (ValueError, LookupError, AttributeError, TypeError, ArithmeticError, RecursionError)
+
+Place = tuple[str, int]
+Places = dict[Split, list[Place]]
+
+_FIELDS = frozenset({"id", "input", "output", "outputs", "passages", "choices", "group", "checks"})
+
+
+def load_folder(folder: Path) -> Task:
+    """The task in a folder.
+
+    Args:
+        folder: holds ``task.yaml``, ``test.jsonl`` and optionally ``train.jsonl``,
+            ``validation.jsonl`` (each may be ``.csv`` or ``.tsv`` instead) and a corpus.
+
+    Raises:
+        DataError: something cannot be used; the message lists every problem.
+    """
+    problems = Problems(f"Task folder {folder}", NEXT_STEP)
+    spec = _spec(folder, problems)
+    problems.raise_if_any()
+    files = _files(folder, spec, problems)
+    splits, places = _splits(folder, spec, problems)
+    check_splits(spec, splits, places, problems)
+    problems.raise_if_any()
+    hashes = {_relative(path, folder): sha256_of(path) for path in files}
+    _compare_hashes(folder, spec, problems)
+    problems.raise_if_any()
+    database = (folder / spec.database).resolve() if spec.database else None
+    return build_task(spec, splits, combined_sha256(hashes), database)
+
+
+def read_spec(folder: Path) -> TaskSpec:
+    """What ``task.yaml`` of a folder says.
+
+    Raises:
+        DataError: it is missing or wrong; the message lists every problem.
+    """
+    problems = Problems(f"Task folder {folder}", NEXT_STEP)
+    spec = _spec(folder, problems)
+    problems.raise_if_any()
+    return spec
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 (hexadecimal) of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def normal_input(text: str) -> str:
+    """What two inputs have in common when they differ in case, punctuation or spaces only."""
+    letters = "".join(character if character.isalnum() else " " for character in text.casefold())
+    # Inputs of symbols alone, such as emoji, are told apart by the symbols.
+    return " ".join(letters.split()) or " ".join(text.split())
+
+
+def parse_items(
+    records: Sequence[Record], spec: TaskSpec, split: Split, path: Path, problems: Problems
+) -> tuple[list[Item], list[Place]]:
+    """The items of a file and their places; records that are no item go into `problems`."""
+    items: list[Item] = []
+    places: list[Place] = []
+    for record in records:
+        strict = path.suffix.lower() not in TABLE_SUFFIXES
+        wrong = sorted(set(record.fields) - _FIELDS) if strict else []
+        if wrong:
+            allowed = ", ".join(sorted(_FIELDS))
+            text = f"field {', '.join(map(shown, wrong))} is unknown; allowed: {allowed}"
+            problems.add(path, text, record.line)
+        item = _item(record, spec, split, path, problems)
+        if item is not None:
+            items.append(item)
+            places.append((path.name, record.line))
+    return items, places
+
+
+def check_splits(spec: TaskSpec, splits: Splits, places: Places, problems: Problems) -> None:
+    """Note what is wrong between items: ids, leaks, labels, gold passages, checks.
+
+    Args:
+        spec: the task's description.
+        splits: the items read.
+        places: file and line of every item, split by split.
+        problems: where to note what is wrong.
+    """
+    _check_ids(splits, places, problems)
+    _check_leaks(splits, places, problems)
+    known = _passage_names(splits.corpus)
+    for split in SPLITS:
+        for place, item in zip(places[split], getattr(splits, split), strict=True):
+            for text in _wrong_with_item(spec, item, known):
+                problems.add(place[0], text, place[1])
+
+
+def _spec(folder: Path, problems: Problems) -> TaskSpec:
+    path = folder / SPEC_FILE
+    if not is_file(path):
+        problems.add(path, "is missing; every task folder needs one (see: advisor init --help)")
+        problems.raise_if_any()
+    text = read_text(path, problems)
+    problems.raise_if_any()
+    spec = _parse_spec(text, path, problems)
+    if spec is None:
+        problems.raise_if_any()
+        raise AssertionError("a description that cannot be read is a problem")
+    for wrong in _wrong_with_spec(spec):
+        problems.add(path, wrong)
+    return spec
+
+
+def _parse_spec(text: str, path: Path, problems: Problems) -> TaskSpec | None:
+    try:
+        return TaskSpec.model_validate(yaml.safe_load(text))
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else None
+        problems.add(path, f"is not YAML: {error.problem}", line)
+    except ValidationError as error:
+        _note_invalid(error, path, None, problems)
+    # PyYAML lets Python's own errors out of tagged scalars such as "!!int ''".
+    except (yaml.YAMLError, *_TAG_ERRORS) as error:
+        problems.add(path, f"is not YAML: {shown(str(error))}")
+    return None
+
+
+def _note_invalid(error: ValidationError, path: Path, line: int | None, problems: Problems) -> None:
+    for entry in error.errors(include_url=False, include_input=False, include_context=False):
+        where = ".".join(str(part) for part in entry["loc"])
+        problems.add(path, f"{where or 'content'}: {entry['msg']}", line)
+
+
+def _wrong_with_spec(spec: TaskSpec) -> list[str]:
+    wrong = []
+    names = (spec.metric, *spec.metrics)
+    for name in names:
+        if name not in METRICS:
+            wrong.append(f"metric {shown(name)} is unknown; known: {', '.join(METRICS)}")
+    if len(set(names)) != len(names):
+        wrong.append("a metric is listed twice; 'metrics' lists those besides 'metric'")
+    if spec.kind == "classification" and len(spec.labels) < 2:
+        wrong.append("a classification needs at least two 'labels'")
+    if len(set(spec.labels)) != len(spec.labels) or not all(map(str.strip, spec.labels)):
+        wrong.append("'labels' must differ, and none may be empty")
+    if not spec.columns.keys() <= {"input", "output"}:
+        wrong.append("'columns' renames 'input' and 'output' and nothing else")
+    if "execution_match" in names and spec.database is None:
+        wrong.append("metric 'execution_match' needs a 'database'")
+    return wrong
+
+
+def _files(folder: Path, spec: TaskSpec, problems: Problems) -> list[Path]:
+    files = [folder / SPEC_FILE]
+    for split in SPLITS:
+        files += _split_files(folder, split)
+    if spec.corpus is not None:
+        files += corpus_files(folder / spec.corpus)
+    if spec.database is not None:
+        if is_file(folder / spec.database):
+            files.append(folder / spec.database)
+        else:
+            problems.add(SPEC_FILE, f"database {shown(spec.database)} is missing")
+    return files
+
+
+def _split_files(folder: Path, split: Split) -> list[Path]:
+    return [path for suffix in SUFFIXES if is_file(path := folder / f"{split}{suffix}")]
+
+
+def _splits(folder: Path, spec: TaskSpec, problems: Problems) -> tuple[Splits, Places]:
+    items: dict[str, tuple[Item, ...]] = {}
+    places: Places = {}
+    for split in SPLITS:
+        found, places[split] = _read_split(folder, spec, split, problems)
+        items[split] = tuple(found)
+    corpus: tuple[Passage, ...] = ()
+    if spec.corpus is not None:
+        corpus = read_corpus(folder / spec.corpus, problems)
+    data = Splits(
+        train=items["train"], validation=items["validation"], test=items["test"], corpus=corpus
+    )
+    return data, places
+
+
+def _read_split(
+    folder: Path, spec: TaskSpec, split: Split, problems: Problems
+) -> tuple[list[Item], list[Place]]:
+    paths = _split_files(folder, split)
+    if not paths:
+        if split == "test":
+            problems.add("test.jsonl", "is missing; a task needs items to test on")
+        return [], []
+    path = paths[0]
+    if len(paths) > 1:
+        problems.add(path, f"stands beside {paths[1].name}; keep one of them")
+    records = read_records(path, problems, spec.columns)
+    if not records:
+        problems.add(path, "holds no item that can be read")
+    if len({record.system for record in records}) > 1:
+        problems.add(path, "system messages differ; put what all share into 'instruction'")
+    return parse_items(records, spec, split, path, problems)
+
+
+def _item(
+    record: Record, spec: TaskSpec, split: Split, path: Path, problems: Problems
+) -> Item | None:
+    fields = {name: value for name, value in record.fields.items() if name in _FIELDS}
+    wrong = _missing(fields)
+    for text in wrong:
+        problems.add(path, text, record.line)
+    if wrong:
+        return None
+    output = fields.pop("output", None)
+    if output is not None:
+        fields["outputs"] = [output]
+    fields["outputs"] = [_as_text(value, spec) for value in _as_list(fields["outputs"])]
+    identifier = fields.get("id")
+    if identifier in (None, ""):
+        fields["id"] = f"{split}-{record.line}"
+    elif isinstance(identifier, int) and not isinstance(identifier, bool):
+        fields["id"] = str(identifier)
+    try:
+        return Item.model_validate({k: v for k, v in fields.items() if v is not None})
+    except ValidationError as error:
+        _note_invalid(error, path, record.line, problems)
+        return None
+
+
+def _missing(fields: dict[str, Any]) -> list[str]:
+    wrong = []
+    if not _has_text(fields.get("input")):
+        wrong.append('"input" is missing or empty; every line needs "input" and "output"')
+    outputs = fields.get("output"), fields.get("outputs")
+    if all(value is not None for value in outputs):
+        wrong.append('has "output" and "outputs"; give one of the two')
+    elif not any(map(_has_answer, outputs)):
+        wrong.append('"output" is missing or empty; every line needs "input" and "output"')
+    return wrong
+
+
+def _has_text(value: object) -> bool:
+    return value is not None and (not isinstance(value, str) or bool(value.strip()))
+
+
+def _has_answer(value: object) -> bool:
+    if isinstance(value, list):
+        return bool(value) and all(map(_has_text, value))
+    return _has_text(value)
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _as_text(value: Any, spec: TaskSpec) -> Any:
+    if spec.kind == "extraction" and isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False)
+    # A label such as 1 is a number in JSON and a text in CSV.
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return str(value) if is_number else value
+
+
+def _check_ids(splits: Splits, places: Places, problems: Problems) -> None:
+    first: dict[str, Place] = {}
+    for split in SPLITS:
+        for place, item in zip(places[split], getattr(splits, split), strict=True):
+            file, line = first.setdefault(item.id, place)
+            if (file, line) != place:
+                text = f"id {shown(item.id)} is already used at {file} line {line}"
+                problems.add(place[0], text, place[1])
+
+
+def _check_leaks(splits: Splits, places: Places, problems: Problems) -> None:
+    first: dict[str, tuple[Split, Place]] = {}
+    for split in SPLITS:
+        for place, item in zip(places[split], getattr(splits, split), strict=True):
+            other, (file, line) = first.setdefault(normal_input(item.input), (split, place))
+            if other != split:
+                text = f"has the input of {file} line {line}; splits must not share items"
+                problems.add(place[0], text, place[1])
+
+
+def _passage_names(corpus: Sequence[Passage]) -> frozenset[str]:
+    documents = {passage.id.partition("#")[0] for passage in corpus}
+    return frozenset(documents | {passage.id for passage in corpus})
+
+
+def _wrong_with_item(spec: TaskSpec, item: Item, passages: frozenset[str]) -> list[str]:
+    wrong = []
+    if spec.kind == "classification":
+        unknown = [output for output in item.outputs if output not in spec.labels]
+        wrong += [f"label {shown(output)} is not in 'labels' of task.yaml" for output in unknown]
+    if spec.kind == "multiple-choice":
+        wrong += _wrong_with_choices(item)
+    if "checks" in (spec.metric, *spec.metrics) and not (spec.checks or item.checks):
+        wrong.append("has no checks, and metric 'checks' needs some")
+    missing = [name for name in item.passages if name not in passages]
+    wrong += [f"gold passage {shown(name)} is not in the corpus" for name in missing]
+    return wrong
+
+
+def _wrong_with_choices(item: Item) -> list[str]:
+    choices = item.choices or ()
+    if len(choices) < 2 or len(set(choices)) != len(choices):
+        return ['"choices" needs at least two different answers']
+    strange = [output for output in item.outputs if output not in choices]
+    return [f"answer {shown(output)} is none of the choices" for output in strange]
+
+
+def _compare_hashes(folder: Path, spec: TaskSpec, problems: Problems) -> None:
+    for name, wanted in spec.hashes.items():
+        path = folder / name
+        if not is_file(path):
+            problems.add(name, "is missing; 'hashes' in task.yaml lists it")
+        elif sha256_of(path) != wanted.lower():
+            problems.add(
+                name,
+                f"has SHA-256 {sha256_of(path)}, but 'hashes' in task.yaml says {wanted}; "
+                "if the change was meant, update or remove that line",
+            )
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return path.name if path.parent == folder else f"{path.parent.name}/{path.name}"
