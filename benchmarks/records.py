@@ -25,6 +25,7 @@ class Response(Frozen):
         text: the chosen label or the generated text.
         choice_logprobs: log-likelihood of every choice, in the order of the item's choices;
             None when the answer was generated.
+        choice_is_greedy: whether greedy decoding would have produced each choice.
         prompt_tokens: tokens of the rendered prompt.
         output_tokens: tokens generated; 0 when a choice was scored.
         seconds: wall time; in a batch, the batch's time divided by its size.
@@ -38,6 +39,7 @@ class Response(Frozen):
     id: str
     text: str
     choice_logprobs: tuple[float, ...] | None = None
+    choice_is_greedy: tuple[bool, ...] | None = None
     prompt_tokens: int = 0
     output_tokens: int = 0
     seconds: float = 0.0

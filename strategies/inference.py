@@ -6,6 +6,7 @@ work that need not be done (Pope et al. 2022, arXiv:2211.05102, on key-value cac
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -29,12 +30,14 @@ class Generation:
         text: without the end-of-turn token and what follows a stop text.
         tokens: tokens generated, the end-of-turn token not counted.
         margin: smallest gap between the logits of the two best tokens on the way.
+        seconds: wall time of its batch divided by the batch's size.
     """
 
     index: int
     text: str
     tokens: int
     margin: float
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -45,11 +48,13 @@ class Scores:
         index: position of its context among those given.
         logprobs: natural logarithms, one a continuation.
         greedy: whether greedy decoding would have produced it.
+        seconds: wall time of its batch divided by the batch's size.
     """
 
     index: int
     logprobs: tuple[float, ...]
     greedy: tuple[bool, ...]
+    seconds: float
 
 
 class Engine:
@@ -94,10 +99,12 @@ class Engine:
         """
         stops = (*self.renderer.stop_texts, *stop)
         for batch in self.batches([len(prompt) for prompt in prompts]):
+            start = time.perf_counter()
             rows = self._decode([prompts[i] for i in batch], max_new_tokens, stops)
+            seconds = (time.perf_counter() - start) / len(batch)
             for index, (tokens, margin) in zip(batch, rows, strict=True):
                 text = self._text(tokens, stops)
-                yield Generation(index, text, len(tokens), margin)
+                yield Generation(index, text, len(tokens), margin, seconds)
 
     def _text(self, tokens: list[int], stops: Sequence[str]) -> str:
         text: str = self.tokenizer.decode(tokens, skip_special_tokens=True)
@@ -173,6 +180,7 @@ class Engine:
     ) -> Iterator[Scores]:
         import torch
 
+        begin = time.perf_counter()
         with torch.inference_mode():
             first, cache, mask = self._prefill(contexts)
             stems = [_stems(each) for each in continuations]
@@ -180,12 +188,13 @@ class Engine:
             flat = [stem for each in stems for stem in each]
             after = self._read_stems(flat, owner, cache, mask) if flat else None
             heads = first.float().log_softmax(-1)
+        seconds = (time.perf_counter() - begin) / len(batch)
         start = 0
         for row, (index, each) in enumerate(zip(batch, continuations, strict=True)):
             place = {stem: start + n for n, stem in enumerate(stems[row])}
             start += len(place)
             scored = [_score_one(list(c), heads[row], after, place) for c in each]
-            yield Scores(index, tuple(s for s, _ in scored), tuple(g for _, g in scored))
+            yield Scores(index, tuple(s for s, _ in scored), tuple(g for _, g in scored), seconds)
 
     def _read_stems(
         self, stems: list[tuple[int, ...]], owner: list[int], cache: Any, mask: torch.Tensor

@@ -33,6 +33,11 @@ class DemonstrationPrompting(Prompting):
     selection: Literal["balanced", "nearest"] = "balanced"
     needs: ClassVar[frozenset[Need]] = frozenset({"train"})
 
+    @property
+    def seeded(self) -> bool:
+        """See `Prompting.seeded`; the nearest examples are the same under every seed."""
+        return self.selection == "balanced"
+
     def prepare(self, data: TaskData, embedder: Embedder, seed: int) -> Prompter:
         """See `Prompting.prepare`; the seed decides which balanced examples are drawn."""
         if self.selection == "nearest":

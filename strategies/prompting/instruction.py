@@ -15,6 +15,11 @@ class InstructionPrompting(Prompting):
 
     kind: Literal["instruction"] = "instruction"
 
+    @property
+    def seeded(self) -> bool:
+        """See `Prompting.seeded`."""
+        return False
+
     def prepare(self, data: TaskData, embedder: Embedder, seed: int) -> Prompter:
         """See `Prompting.prepare`; nothing is drawn and nothing is embedded."""
         return _InstructionPrompter(data.instruction)

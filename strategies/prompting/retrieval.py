@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import random
+import tempfile
 import time
 from collections.abc import Sequence
-from typing import ClassVar, Literal, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from strategies.data import Example, Message, Need, Passage, Prompt, TaskData
 from strategies.embedding import Embedder
 from strategies.errors import DataError
+from strategies.hashing import sha256_of_data
+from strategies.home import home
 from strategies.method import Prompter, Prompting
+
+if TYPE_CHECKING:
+    from strategies.prompting.vector_store import FaissStore
 
 
 class RetrievalPrompting(Prompting):
@@ -44,6 +53,11 @@ class RetrievalPrompting(Prompting):
             )
         return self
 
+    @property
+    def seeded(self) -> bool:
+        """See `Prompting.seeded`; only the mixture shown in training depends on the seed."""
+        return False
+
     def prepare(self, data: TaskData, embedder: Embedder, seed: int) -> Prompter:
         """See `Prompting.prepare`; the seed decides which training examples lack their gold."""
         return RetrievalPrompter(self, data, embedder, seed)
@@ -53,28 +67,25 @@ class RetrievalPrompter:
     """An index over a task's corpus, and the prompts it gives.
 
     Attributes:
-        index_seconds: wall time of chunking, embedding and indexing.
+        chunks: what is indexed.
+        index_seconds: wall time of chunking, embedding and indexing; an index that was built
+            before counts with the time it once took.
+        index_bytes: size of the index and its texts on disk.
     """
 
     def __init__(
         self, config: RetrievalPrompting, data: TaskData, embedder: Embedder, seed: int
     ) -> None:
         """Cut, embed and index the corpus."""
-        from strategies.prompting.vector_store import FaissStore, LangchainEmbeddings
-
-        spent_before, start = embedder.seconds, time.perf_counter()
+        start = time.perf_counter()
         self._config = config
         self._seed = seed
         self._instruction = Message(role="system", content=data.instruction.strip())
         self.chunks = cut(data.corpus, config, embedder)
-        self.store = FaissStore.from_texts(
-            [chunk.text for chunk in self.chunks],
-            LangchainEmbeddings(embedder),
-            ids=[chunk.id for chunk in self.chunks],
-        )
-        measured = time.perf_counter() - start
-        # Vectors from the cache keep the cost they once had; fresh ones are in the wall time.
-        self.index_seconds = max(measured, embedder.seconds - spent_before)
+        chunking = time.perf_counter() - start
+        self._store, kept = _indexed(self.chunks, embedder)
+        self.index_seconds = chunking + kept["seconds"]
+        self.index_bytes = int(kept["bytes"])
 
     def prompts(self, examples: Sequence[Example], *, training: bool = False) -> list[Prompt]:
         """See `Prompter.prompts`."""
@@ -88,7 +99,7 @@ class RetrievalPrompter:
 
     def _search(self, queries: list[str], count: int) -> list[list[Passage]]:
         by_id = {chunk.id: chunk for chunk in self.chunks}
-        found = self.store.search_batch(queries, count)
+        found = self._store.search_batch(queries, count)
         return [[by_id[hit.id] for hit in hits if hit.id] for hits in found]
 
     def _shown(self, example: Example, found: list[Passage]) -> list[Passage]:
@@ -109,6 +120,32 @@ class RetrievalPrompter:
         numbered = (f"[{n}] {hit.text}" for n, hit in enumerate(shown, start=1))
         asked = Message(role="user", content="\n\n".join([*numbered, example.input]))
         return Prompt(messages=(self._instruction, asked), passages=tuple(hit.id for hit in shown))
+
+
+def _indexed(chunks: Sequence[Passage], embedder: Embedder) -> tuple[FaissStore, dict[str, float]]:
+    """The index over chunks, built once for the same chunks and embedder, and what it took."""
+    from strategies.prompting.vector_store import FaissStore, LangchainEmbeddings
+
+    embeddings = LangchainEmbeddings(embedder)
+    key = sha256_of_data(
+        {"embedder": embedder.sha256, "chunks": [[chunk.id, chunk.text] for chunk in chunks]}
+    )
+    folder = home() / "artifacts" / "index" / key
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as scratch:
+            spent, start = embedder.seconds, time.perf_counter()
+            ids = [chunk.id for chunk in chunks]
+            store = FaissStore.from_texts([chunk.text for chunk in chunks], embeddings, ids=ids)
+            draft = Path(scratch) / "index"
+            size = store.save(draft)
+            seconds = max(time.perf_counter() - start, embedder.seconds - spent)
+            (draft / "cost.json").write_text(json.dumps({"seconds": seconds, "bytes": size}))
+            # Another process may have built the same index meanwhile; either one will do.
+            with contextlib.suppress(OSError):
+                draft.rename(folder)
+    kept: dict[str, float] = json.loads((folder / "cost.json").read_text())
+    return FaissStore.load(folder, embeddings), kept
 
 
 def _best(gold: Sequence[Passage], example: Example) -> Passage:

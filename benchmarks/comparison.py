@@ -1,0 +1,1039 @@
+"""A run becomes a Comparison: scores with intervals, paired differences, costs, flips, regret.
+
+Everything a report says is computed here; `benchmarks.report` only lays it out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations, product
+from math import lcm
+from pathlib import Path
+from statistics import fmean, median, stdev
+from typing import Any, Literal
+
+from pydantic import Field
+
+from benchmarks import statistics
+from benchmarks.plan import Limits
+from benchmarks.records import Cost, CurvePoint, ItemScore, RunManifest
+from benchmarks.statistics import Outcomes
+from benchmarks.store import ArmResult, Run, read_run
+from strategies.data import Frozen
+from strategies.errors import RunError
+
+BASELINE = "zero-shot"
+ALPHA = 1 - statistics.CONFIDENCE
+EXAMPLES = 3
+"""Items shown of what a method fixed, and as many of what it broke."""
+SAME_SCORE = 1e-6
+
+Status = Literal["finished", "partial", "failed", "refused", "skipped", "pending"]
+Standing = Literal["leader", "tied", "behind", "ahead"]
+
+load_run = read_run
+"""How a run folder is read; the one place to change when folders change."""
+
+
+class Interval(Frozen):
+    """A 95 % confidence interval and how it was computed."""
+
+    low: float
+    high: float
+    method: str
+
+
+class SeedScore(Frozen):
+    """The primary score of one arm; None when that arm has none."""
+
+    seed: int
+    status: str
+    score: float | None = None
+
+
+class Problem(Frozen):
+    """Why an arm has no result."""
+
+    seed: int
+    status: str
+    kind: str = ""
+    message: str = ""
+
+
+class MethodResult(Frozen):
+    """How one method or floor came out, over all its seeds.
+
+    Attributes:
+        summary: one line for people.
+        status: ``partial`` when some seeds finished and some did not.
+        standing: against the leading method; None for a method without a full result. Only a
+            floor can be ``ahead``.
+        score: mean over finished seeds of the primary metric; None is undefined.
+        interval: of `score`; None when the score is not a function of the items' values.
+        seed_spread: standard deviation over seeds; None with fewer than two.
+        scores: every metric, mean over finished seeds.
+        format_validity: share of free generations that keep the answer format.
+        recall_at_k: share of items with gold passages for which one was shown.
+        items: items that count.
+        unanswered: items without a value that other methods have; they count as 0.
+        truncated: prompts that had to be cut, over all seeds.
+        cost: mean over finished seeds; memory is the largest.
+        reused: what came out of the artifact store; its cost is what it first took.
+        fingerprints: of the arms, in order of seeds.
+    """
+
+    name: str
+    summary: str = ""
+    floor: bool
+    status: Status
+    standing: Standing | None = None
+    score: float | None = None
+    interval: Interval | None = None
+    seeds: tuple[SeedScore, ...]
+    seed_spread: float | None = None
+    scores: dict[str, float | None] = Field(default_factory=dict)
+    format_validity: float | None = None
+    recall_at_k: float | None = None
+    items: int = 0
+    unanswered: int = 0
+    truncated: int = 0
+    cost: Cost = Cost()
+    reused: tuple[str, ...] = ()
+    fingerprints: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+class Difference(Frozen):
+    """A paired difference on the primary metric, a minus b.
+
+    Attributes:
+        interval: of the difference, not corrected for the number of comparisons.
+        p_holm: `p_value` corrected over all pairs of the same family.
+        test: name of the test.
+        discordance: share of items on which the two differ.
+        detectable: smallest difference that this sample finds with 80 % power; None when
+            there is none.
+        detectable_corrected: the same at the strictest level of the correction.
+    """
+
+    a: str
+    b: str
+    family: Literal["methods", "floors", "runs"]
+    difference: float
+    interval: Interval
+    p_value: float
+    p_holm: float
+    test: str
+    items: int
+    discordance: float
+    detectable: float | None
+    detectable_corrected: float | None
+
+    @property
+    def separated(self) -> bool:
+        """Whether the two can be told apart after correction."""
+        return self.p_holm < ALPHA
+
+    def seen_from(self, name: str) -> Difference:
+        """The same difference with `name` as a."""
+        if name == self.a:
+            return self
+        turned = Interval(
+            low=-self.interval.high, high=-self.interval.low, method=self.interval.method
+        )
+        return self.model_copy(
+            update={
+                "a": self.b,
+                "b": self.a,
+                "difference": -self.difference,
+                "interval": turned,
+            }
+        )
+
+
+class Flip(Frozen):
+    """One item on which a method and the baseline differ.
+
+    Attributes:
+        input: what was asked; None when the task could not be read.
+        reference: the first accepted answer.
+        before: the baseline's answer.
+        after: the method's answer.
+    """
+
+    id: str
+    input: str | None
+    reference: str
+    before: str
+    after: str
+    before_value: float
+    after_value: float
+
+
+class Flips(Frozen):
+    """What a method fixed and broke against the baseline; counts of items."""
+
+    method: str
+    baseline: str
+    fixed: int
+    broken: int
+    unchanged: int
+    fixed_examples: tuple[Flip, ...]
+    broken_examples: tuple[Flip, ...]
+
+
+class FrontierPoint(Frozen):
+    """A method's cost in seconds and its score; whether nothing is better on both."""
+
+    name: str
+    floor: bool
+    cost_seconds: float
+    score: float
+    efficient: bool
+
+
+class Frontier(Frozen):
+    """Score against one kind of cost."""
+
+    cost: Literal["total_seconds", "latency_p50_seconds"]
+    points: tuple[FrontierPoint, ...]
+
+
+class Regret(Frozen):
+    """What following the advice cost, in score; `cross_fitted` is the honest figure."""
+
+    naive: float
+    cross_fitted: float
+    interval: Interval
+    wins: dict[str, float]
+
+
+class Advice(Frozen):
+    """The recommended method beside the measured winner.
+
+    Attributes:
+        recommended: first of the ranking that the answers allow; None when there is none.
+        compared: what `regret` is of: the first allowed method of the ranking that ran.
+        allowed: methods of this run that the answers allow.
+        winner: the best of `allowed` on all items.
+        regret: None when it cannot be computed; `notes` says why.
+    """
+
+    recommended: str | None
+    compared: str | None
+    allowed: tuple[str, ...]
+    winner: str | None
+    regret: Regret | None
+    notes: tuple[str, ...] = ()
+
+
+class Curve(Frozen):
+    """The training curve of one arm."""
+
+    method: str
+    seed: int
+    points: tuple[CurvePoint, ...]
+
+
+class Comparison(Frozen):
+    """All that a report says of a run; written as ``comparison.json``.
+
+    Attributes:
+        recommendation: the advice that the plan came from, as the advisor wrote it.
+        methods: best first, then what has no score; floors after methods.
+        leader: the best method; None when none finished.
+        tied: methods not separated from the leader, the leader first.
+        best_floor: the best baseline without a language model.
+        above_floor: methods separated above the best floor.
+        differences: all pairs of methods, and every method against every floor.
+        items: test items that count.
+        units: what is resampled; fewer than `items` when items share groups.
+        typical_detectable: median over pairs of methods of the smallest difference that the
+            sample finds with 80 % power.
+        notes: what a reader has to know to read the figures right.
+    """
+
+    schema_version: Literal[1] = 1
+    run: RunManifest
+    seeds: tuple[int, ...]
+    limits: Limits
+    latency_items: int
+    recommendation: dict[str, Any] | None
+    methods: tuple[MethodResult, ...]
+    leader: str | None
+    tied: tuple[str, ...]
+    best_floor: str | None
+    above_floor: tuple[str, ...]
+    differences: tuple[Difference, ...]
+    items: int
+    units: int
+    typical_detectable: float | None
+    typical_detectable_corrected: float | None
+    frontiers: tuple[Frontier, ...]
+    flips: tuple[Flips, ...]
+    advice: Advice | None
+    curves: tuple[Curve, ...]
+    notes: tuple[str, ...]
+
+    def method(self, name: str) -> MethodResult:
+        """The result of that name."""
+        return next(result for result in self.methods if result.name == name)
+
+    def against(self, name: str) -> list[Difference]:
+        """All differences of one method, with that method as a."""
+        return [d.seen_from(name) for d in self.differences if name in (d.a, d.b)]
+
+
+class CommonMethod(Frozen):
+    """A method that finished in both runs, on the items both share."""
+
+    name: str
+    score_a: float
+    score_b: float
+    difference: Difference
+
+
+class RunsComparison(Frozen):
+    """Two runs of one task, paired on the items that both answered.
+
+    Attributes:
+        methods: differences are run b minus run a.
+        items: shared items.
+        only_a: items, then methods, that only run a has; likewise `only_b`.
+        changed: items of one id whose reference differs; left out.
+    """
+
+    schema_version: Literal[1] = 1
+    run_a: RunManifest
+    run_b: RunManifest
+    metric: str
+    items: int
+    only_a: int
+    only_b: int
+    changed: int
+    methods: tuple[CommonMethod, ...]
+    methods_only_a: tuple[str, ...]
+    methods_only_b: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+# ---------------------------------------------------------------- comparing
+
+
+def compare_folder(folder: Path, inputs: Mapping[str, str] | None = None) -> Comparison:
+    """The comparison of a run folder; see `compare`."""
+    return compare(load_run(folder), inputs)
+
+
+def compare(run: Run, inputs: Mapping[str, str] | None = None) -> Comparison:
+    """The comparison of a run, finished or not.
+
+    Args:
+        run: what was read from its folder.
+        inputs: test item id to its input, for the examples; None leaves inputs out.
+    """
+    table = _ScoreTable(run.arms, run.manifest.task.metric)
+    differences = _all_differences(table)
+    results = [_result(name, run, table) for name in table.names]
+    leader = _leader(results)
+    results = [_placed(result, leader, differences) for result in results]
+    floor = _best([r for r in results if r.floor])
+    pairs = [d for d in differences if d.family == "methods"]
+    return Comparison(
+        run=run.manifest,
+        seeds=run.plan.seeds,
+        limits=run.plan.limits,
+        latency_items=run.plan.latency_items,
+        recommendation=run.recommendation,
+        methods=tuple(sorted(results, key=_order)),
+        leader=leader,
+        tied=_tied(results, leader),
+        best_floor=floor,
+        above_floor=_above(floor, differences),
+        differences=tuple(differences),
+        items=len(table.ids),
+        units=table.unit_count,
+        typical_detectable=_median(d.detectable for d in pairs),
+        typical_detectable_corrected=_median(d.detectable_corrected for d in pairs),
+        frontiers=_frontiers(results),
+        flips=_flips(table, inputs),
+        advice=_advice(run, table, results),
+        curves=_curves(run.arms),
+        notes=_notes(run, table, results, inputs),
+    )
+
+
+def compare_runs(run_a: Run, run_b: Run) -> RunsComparison:
+    """Two runs of one task, paired on the same items only.
+
+    Raises:
+        RunError: the runs are of different tasks or metrics, or share no items or no
+            finished method.
+    """
+    _refuse_different_tasks(run_a.manifest, run_b.manifest)
+    metric = run_a.manifest.task.metric
+    a, b = _ScoreTable(run_a.arms, metric), _ScoreTable(run_b.arms, metric)
+    shared = [item for item in a.ids if item in b.references]
+    same = [item for item in shared if a.references[item] == b.references[item]]
+    names = [name for name in a.scored if name in b.scored]
+    if not same or not names:
+        raise RunError(
+            f"The runs {run_a.manifest.id} and {run_b.manifest.id} share {len(same)} items and "
+            f"{len(names)} finished methods. A comparison needs at least one of each: run the "
+            "same methods on the same task with `advisor bench`."
+        )
+    return RunsComparison(
+        run_a=run_a.manifest,
+        run_b=run_b.manifest,
+        metric=metric,
+        items=len(same),
+        only_a=len(a.ids) - len(shared),
+        only_b=len(b.ids) - len(shared),
+        changed=len(shared) - len(same),
+        methods=tuple(_common_methods(a, b, same, names)),
+        methods_only_a=tuple(name for name in a.names if name not in b.names),
+        methods_only_b=tuple(name for name in b.names if name not in a.names),
+        notes=_run_differences(run_a.manifest, run_b.manifest),
+    )
+
+
+# ---------------------------------------------------------------- item scores
+
+
+class _ScoreTable:
+    """Item scores of all arms, aligned on the items that count."""
+
+    def __init__(self, arms: Sequence[ArmResult], metric: str) -> None:
+        self.metric = metric
+        self.macro = metric == "macro_f1"
+        self.names = list(dict.fromkeys(result.arm.name for result in arms))
+        self.arms = {n: [r for r in arms if r.arm.name == n] for n in self.names}
+        self.finished = {
+            name: [r for r in mine if r.arm.status == "finished" and r.scores]
+            for name, mine in self.arms.items()
+        }
+        self.lines = {
+            id(result): {score.id: score for score in result.scores}
+            for mine in self.finished.values()
+            for result in mine
+        }
+        first: dict[str, ItemScore] = {}
+        for scores in self.lines.values():
+            for item, score in scores.items():
+                if self._counts(score):
+                    first.setdefault(item, score)
+        # One order for all runs of a task, so that seeded resampling gives the same figures.
+        self.ids = sorted(first)
+        self.references = {item: first[item].reference for item in self.ids}
+        self.groups = {item: first[item].group for item in self.ids}
+
+    @property
+    def scored(self) -> list[str]:
+        """Names with at least one finished arm."""
+        return [name for name in self.names if self.finished[name]]
+
+    @property
+    def complete(self) -> list[str]:
+        """Names all of whose arms finished."""
+        return [n for n in self.scored if len(self.finished[n]) == len(self.arms[n])]
+
+    @property
+    def unit_count(self) -> int:
+        """How many units there are to resample."""
+        return len(set(self.units(self.ids)))
+
+    def is_floor(self, name: str) -> bool:
+        return any(result.arm.floor for result in self.arms[name])
+
+    def units(self, ids: Sequence[str]) -> list[int]:
+        """The unit of every item: its group's, or its own."""
+        keys = [
+            ("item", item) if self.groups[item] is None else ("group", str(self.groups[item]))
+            for item in ids
+        ]
+        places = {key: place for place, key in enumerate(dict.fromkeys(keys))}
+        return [places[key] for key in keys]
+
+    def _counts(self, score: ItemScore) -> bool:
+        return self.macro or score.metrics.get(self.metric) is not None
+
+    def line(self, result: ArmResult, item: str) -> ItemScore | None:
+        return self.lines[id(result)].get(item)
+
+    def value(self, result: ArmResult, item: str) -> float:
+        """An item's value; an item without an answer counts as 0."""
+        score = self.line(result, item)
+        if score is None:
+            return 0.0
+        if self.macro:
+            return _correct(score)
+        return score.metrics.get(self.metric) or 0.0
+
+    def values(self, name: str, ids: Sequence[str]) -> list[float]:
+        """Per item, the mean over seeds."""
+        arms = self.finished[name]
+        return [fmean(self.value(result, item) for result in arms) for item in ids]
+
+    def unanswered(self, name: str) -> int:
+        """Items for which some seed has no value, though other arms have one."""
+        return sum(
+            any(
+                (score := self.line(result, item)) is None or not self._counts(score)
+                for result in self.finished[name]
+            )
+            for item in self.ids
+        )
+
+    def labels(self) -> list[str]:
+        """All labels and answers of any arm."""
+        found = set(self.references.values())
+        for scores in self.lines.values():
+            found |= {score.prediction.strip() for score in scores.values()}
+        return sorted({label.strip() for label in found} | {""})
+
+    def outcomes(self, name: str, ids: Sequence[str], labels: Sequence[str]) -> Outcomes:
+        """What the statistics need of one method over some items."""
+        units = self.units(ids)
+        if not self.macro:
+            return statistics.mean_outcomes(self.values(name, ids), units)
+        answers = [
+            [score.prediction.strip() if (score := self.line(arm, i)) else "" for i in ids]
+            for arm in self.finished[name]
+        ]
+        references = [self.references[item].strip() for item in ids]
+        return statistics.macro_f1_outcomes(references, answers, labels, units)
+
+    def right_or_wrong(self, name: str, ids: Sequence[str]) -> bool:
+        """Whether exact tests of right and wrong apply: one seed, 0 or 1, no groups, no F1."""
+        return (
+            not self.macro
+            and len(self.finished[name]) == 1
+            and len(set(self.units(ids))) == len(ids)
+            and set(self.values(name, ids)) <= {0.0, 1.0}
+        )
+
+
+def _correct(score: ItemScore) -> float:
+    accuracy = score.metrics.get("accuracy")
+    if accuracy is not None:
+        return accuracy
+    return float(score.prediction.strip() == score.reference.strip())
+
+
+# ---------------------------------------------------------------- differences
+
+
+class _Side(Frozen):
+    """One side of a paired difference; `values` are per item, in the same order on both."""
+
+    model_config = {"arbitrary_types_allowed": True}
+
+    name: str
+    values: tuple[float, ...]
+    outcomes: Outcomes
+    right_or_wrong: bool
+
+
+def _side(table: _ScoreTable, name: str, ids: Sequence[str], labels: Sequence[str]) -> _Side:
+    return _Side(
+        name=name,
+        values=tuple(table.values(name, ids)),
+        outcomes=table.outcomes(name, ids, labels),
+        right_or_wrong=table.right_or_wrong(name, ids),
+    )
+
+
+def _all_differences(table: _ScoreTable) -> list[Difference]:
+    labels = table.labels() if table.macro else []
+    sides = {name: _side(table, name, table.ids, labels) for name in table.complete}
+    methods = [side for name, side in sides.items() if not table.is_floor(name)]
+    floors = [side for name, side in sides.items() if table.is_floor(name)]
+    return [
+        *_family("methods", list(combinations(methods, 2))),
+        *_family("floors", list(product(methods, floors))),
+    ]
+
+
+def _family(
+    family: Literal["methods", "floors", "runs"], pairs: Sequence[tuple[_Side, _Side]]
+) -> list[Difference]:
+    """Differences of all pairs, corrected together."""
+    tested = [_test(a, b) for a, b in pairs]
+    corrected = statistics.holm([p_value for p_value, _, _ in tested])
+    return [
+        _difference(family, pair, test, p_holm, len(pairs))
+        for pair, test, p_holm in zip(pairs, tested, corrected, strict=True)
+    ]
+
+
+def _test(a: _Side, b: _Side) -> tuple[float, str, Interval]:
+    if a.right_or_wrong and b.right_or_wrong:
+        only_a, only_b = _discordant(a.values, b.values)
+        low, high = statistics.tango_interval(only_a, only_b, len(a.values))
+        interval = Interval(low=low, high=high, method="Tango score")
+        return statistics.mcnemar_exact(only_a, only_b), "exact McNemar", interval
+    low, high = statistics.difference_interval(*_same_width(a.outcomes, b.outcomes))
+    unit = "" if a.outcomes.units == len(a.values) else " of groups"
+    interval = Interval(low=low, high=high, method=f"paired bootstrap{unit}")
+    p_value = statistics.permutation_p_value(a.outcomes, b.outcomes)
+    return p_value, f"paired permutation{unit}", interval
+
+
+def _same_width(a: Outcomes, b: Outcomes) -> tuple[Outcomes, Outcomes]:
+    seeds = lcm(a.seeds, b.seeds)
+    return statistics.repeated(a, seeds), statistics.repeated(b, seeds)
+
+
+def _difference(
+    family: Literal["methods", "floors", "runs"],
+    pair: tuple[_Side, _Side],
+    test: tuple[float, str, Interval],
+    p_holm: float,
+    tests: int,
+) -> Difference:
+    a, b = pair
+    p_value, name, interval = test
+    differ = sum(x != y for x, y in zip(a.values, b.values, strict=True)) / len(a.values)
+    return Difference(
+        a=a.name,
+        b=b.name,
+        family=family,
+        difference=a.outcomes.score - b.outcomes.score,
+        interval=interval,
+        p_value=p_value,
+        p_holm=p_holm,
+        test=name,
+        items=len(a.values),
+        discordance=differ,
+        detectable=_detectable(a, b, differ, 1),
+        detectable_corrected=_detectable(a, b, differ, tests),
+    )
+
+
+def _detectable(a: _Side, b: _Side, discordance: float, tests: int) -> float | None:
+    if a.right_or_wrong and b.right_or_wrong:
+        return statistics.detectable_difference(len(a.values), discordance, tests)
+    error = statistics.difference_error(a.outcomes, b.outcomes)
+    return statistics.detectable_from_error(error, tests)
+
+
+def _discordant(a: Sequence[float], b: Sequence[float]) -> tuple[int, int]:
+    pairs = list(zip(a, b, strict=True))
+    return sum(x > y for x, y in pairs), sum(y > x for x, y in pairs)
+
+
+# ---------------------------------------------------------------- results
+
+
+def _result(name: str, run: Run, table: _ScoreTable) -> MethodResult:
+    arms, finished = table.arms[name], table.finished[name]
+    scores = [_seed_score(result, table, name) for result in arms]
+    known = [s.score for s in scores if s.score is not None]
+    score = fmean(known) if known else None
+    summaries = {method.name: method.summary for method in run.plan.methods}
+    return MethodResult(
+        name=name,
+        summary=summaries.get(name, ""),
+        floor=table.is_floor(name),
+        status=_status([result.arm.status for result in arms]),
+        score=score,
+        interval=_score_interval(name, score, table),
+        seeds=tuple(scores),
+        seed_spread=stdev(known) if len(known) > 1 else None,
+        scores=_all_scores(finished, table.metric, score),
+        format_validity=_mean(r.arm.format_validity for r in finished),
+        recall_at_k=_mean(r.arm.recall_at_k for r in finished),
+        items=len(table.ids) if finished else 0,
+        unanswered=table.unanswered(name),
+        truncated=sum(response.truncated for r in finished for response in r.responses),
+        cost=_cost([r.arm.cost for r in finished]),
+        reused=tuple(sorted({what for r in finished for what in r.arm.reused})),
+        fingerprints=tuple(r.arm.fingerprint for r in arms),
+        problems=tuple(_problem(r) for r in arms if r.arm.status != "finished"),
+    )
+
+
+def _seed_score(result: ArmResult, table: _ScoreTable, name: str) -> SeedScore:
+    """The aggregate that lm-eval computed, unless unanswered items have to count against it."""
+    score = result.arm.scores.get(table.metric) if result in table.finished[name] else None
+    if score is not None and table.unanswered(name) and not table.macro:
+        score = fmean(table.value(result, item) for item in table.ids)
+    return SeedScore(seed=result.arm.seed, status=result.arm.status, score=score)
+
+
+def _score_interval(name: str, score: float | None, table: _ScoreTable) -> Interval | None:
+    if score is None or not table.ids:
+        return None
+    if table.right_or_wrong(name, table.ids):
+        values = table.values(name, table.ids)
+        low, high = statistics.wilson_interval(int(sum(values)), len(values))
+        return Interval(low=low, high=high, method="Wilson score")
+    labels = table.labels() if table.macro else []
+    outcomes = table.outcomes(name, table.ids, labels)
+    if abs(outcomes.score - score) > SAME_SCORE:
+        return None
+    low, high = statistics.score_interval(outcomes)
+    unit = "items" if outcomes.units == len(table.ids) else "groups"
+    return Interval(low=low, high=high, method=f"bootstrap of {unit}")
+
+
+def _all_scores(
+    finished: Sequence[ArmResult], primary: str, score: float | None
+) -> dict[str, float | None]:
+    names = dict.fromkeys(name for result in finished for name in result.arm.scores)
+    scores = {name: _mean(result.arm.scores.get(name) for result in finished) for name in names}
+    return scores | {primary: score} if finished else scores
+
+
+def _status(statuses: Sequence[str]) -> Status:
+    if "finished" in statuses:
+        return "finished" if set(statuses) == {"finished"} else "partial"
+    order: tuple[Status, ...] = ("failed", "pending", "skipped", "refused")
+    return next(status for status in order if status in statuses)
+
+
+def _problem(result: ArmResult) -> Problem:
+    arm = result.arm
+    failure = arm.failure
+    return Problem(
+        seed=arm.seed,
+        status=arm.status,
+        kind=failure.kind if failure else "",
+        message=failure.message if failure else arm.reason,
+    )
+
+
+def _cost(costs: Sequence[Cost]) -> Cost:
+    """Mean over seeds; sizes and memory are the largest, so that they stay whole numbers."""
+    if not costs:
+        return Cost()
+    largest = ("peak_memory_bytes", "trainable_parameters", "artifact_bytes")
+    values: dict[str, Any] = {}
+    for field in Cost.model_fields:
+        known = [value for cost in costs if (value := getattr(cost, field)) is not None]
+        if known:
+            values[field] = max(known) if field in largest else fmean(known)
+    return Cost(**values)
+
+
+def _leader(results: Sequence[MethodResult]) -> str | None:
+    return _best([result for result in results if not result.floor])
+
+
+def _best(results: Sequence[MethodResult]) -> str | None:
+    """The best full result; the cheaper one of equals, then the name decides."""
+    full = [r for r in results if r.status == "finished" and r.score is not None]
+    return min(full, key=_order).name if full else None
+
+
+def _order(result: MethodResult) -> tuple[bool, bool, float, float, str]:
+    score = -1.0 if result.score is None else result.score
+    incomplete = result.status != "finished"
+    seconds = _total_seconds(result.cost)
+    cost = float("inf") if seconds is None else seconds
+    return (result.floor, incomplete, -score, cost, result.name)
+
+
+def _placed(
+    result: MethodResult, leader: str | None, differences: Sequence[Difference]
+) -> MethodResult:
+    """The result with its standing against the leader."""
+    standing: Standing | None = None
+    if result.name == leader:
+        standing = "leader"
+    for difference in differences:
+        if leader in (difference.a, difference.b) and result.name in (difference.a, difference.b):
+            if result.name != leader:
+                standing = _standing(difference.seen_from(result.name))
+    return result.model_copy(update={"standing": standing})
+
+
+def _standing(difference: Difference) -> Standing:
+    if not difference.separated:
+        return "tied"
+    return "ahead" if difference.difference > 0 else "behind"
+
+
+def _tied(results: Sequence[MethodResult], leader: str | None) -> tuple[str, ...]:
+    if leader is None:
+        return ()
+    tied = [r for r in results if r.standing == "tied" and not r.floor]
+    return (leader, *(r.name for r in sorted(tied, key=_order)))
+
+
+def _above(floor: str | None, differences: Sequence[Difference]) -> tuple[str, ...]:
+    return tuple(
+        d.a
+        for d in differences
+        if d.family == "floors" and d.b == floor and d.separated and d.difference > 0
+    )
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return median(known) if known else None
+
+
+# ---------------------------------------------------------------- cost
+
+
+def _frontiers(results: Sequence[MethodResult]) -> tuple[Frontier, ...]:
+    costs: dict[Literal["total_seconds", "latency_p50_seconds"], dict[str, float | None]] = {
+        "total_seconds": {r.name: _total_seconds(r.cost) for r in results},
+        "latency_p50_seconds": {r.name: r.cost.latency_p50_seconds for r in results},
+    }
+    frontiers = [Frontier(cost=cost, points=_points(results, of)) for cost, of in costs.items()]
+    return tuple(frontier for frontier in frontiers if frontier.points)
+
+
+def _total_seconds(cost: Cost) -> float | None:
+    """Seconds to train, to index and to answer the test split once."""
+    if cost.answer_seconds is None:
+        return None
+    return (cost.train_seconds or 0.0) + (cost.index_seconds or 0.0) + cost.answer_seconds
+
+
+def _points(
+    results: Sequence[MethodResult], costs: Mapping[str, float | None]
+) -> tuple[FrontierPoint, ...]:
+    known = [
+        (r, cost, r.score)
+        for r in results
+        if r.status == "finished" and r.score is not None and (cost := costs[r.name]) is not None
+    ]
+    places = [(cost, score) for _, cost, score in known]
+    return tuple(
+        FrontierPoint(
+            name=result.name,
+            floor=result.floor,
+            cost_seconds=cost,
+            score=score,
+            efficient=not any(_dominates(other, (cost, score)) for other in places),
+        )
+        for result, cost, score in sorted(known, key=lambda point: (point[1], point[0].name))
+    )
+
+
+def _dominates(other: tuple[float, float], point: tuple[float, float]) -> bool:
+    return other != point and other[0] <= point[0] and other[1] >= point[1]
+
+
+# ---------------------------------------------------------------- flips
+
+
+def _flips(table: _ScoreTable, inputs: Mapping[str, str] | None) -> tuple[Flips, ...]:
+    if BASELINE not in table.scored:
+        return ()
+    return tuple(
+        _flips_of(name, table, inputs or {})
+        for name in table.scored
+        if name != BASELINE and not table.is_floor(name)
+    )
+
+
+def _flips_of(name: str, table: _ScoreTable, inputs: Mapping[str, str]) -> Flips:
+    before, after = table.values(BASELINE, table.ids), table.values(name, table.ids)
+    changes = {item: new - old for item, old, new in zip(table.ids, before, after, strict=True)}
+    fixed = [item for item, change in changes.items() if change > 0]
+    broken = [item for item, change in changes.items() if change < 0]
+
+    def examples(items: Sequence[str]) -> tuple[Flip, ...]:
+        clearest = sorted(items, key=lambda item: (-abs(changes[item]), item))[:EXAMPLES]
+        return tuple(_flip(item, name, table, inputs) for item in clearest)
+
+    return Flips(
+        method=name,
+        baseline=BASELINE,
+        fixed=len(fixed),
+        broken=len(broken),
+        unchanged=len(changes) - len(fixed) - len(broken),
+        fixed_examples=examples(fixed),
+        broken_examples=examples(broken),
+    )
+
+
+def _flip(item: str, name: str, table: _ScoreTable, inputs: Mapping[str, str]) -> Flip:
+    """An example; with several seeds the answers are the first seed's, the values are means."""
+    lines = [table.line(table.finished[which][0], item) for which in (BASELINE, name)]
+    before, after = ("" if line is None else line.prediction for line in lines)
+    return Flip(
+        id=item,
+        input=inputs.get(item),
+        reference=table.references[item],
+        before=before,
+        after=after,
+        before_value=table.values(BASELINE, [item])[0],
+        after_value=table.values(name, [item])[0],
+    )
+
+
+# ---------------------------------------------------------------- advice
+
+
+def _advice(run: Run, table: _ScoreTable, results: Sequence[MethodResult]) -> Advice | None:
+    if run.recommendation is None:
+        return None
+    ranked = _allowed_by(run.recommendation)
+    methods = [r for r in results if not r.floor]
+    allowed = [r for r in methods if r.name in ranked]
+    ran = [name for name in ranked if name in {r.name for r in methods}]
+    recommended = ranked[0] if ranked else None
+    compared = ran[0] if ran else None
+    winner = _best(allowed)
+    regret, notes = _regret(compared, allowed, table)
+    if recommended and compared and recommended != compared:
+        notes = (f"{recommended} was recommended first but is not in this run.", *notes)
+    return Advice(
+        recommended=recommended,
+        compared=compared,
+        allowed=tuple(r.name for r in allowed),
+        winner=winner,
+        regret=regret,
+        notes=notes,
+    )
+
+
+def _allowed_by(recommendation: Mapping[str, Any]) -> list[str]:
+    """Names of the ranking that nothing blocks, best first."""
+    return [
+        str(entry.get("method") or entry.get("name"))
+        for entry in recommendation.get("ranked", [])
+        if not entry.get("blockers")
+    ]
+
+
+def _regret(
+    compared: str | None, allowed: Sequence[MethodResult], table: _ScoreTable
+) -> tuple[Regret | None, tuple[str, ...]]:
+    if compared is None:
+        return None, ("No recommended method is in this run, so the advice is not tested.",)
+    full = [r.name for r in allowed if r.name in table.complete and r.score is not None]
+    if compared not in full:
+        return None, (
+            f"{compared} was recommended and has no full result here. That counts against the "
+            "advice, and no regret can be computed.",
+        )
+    labels = table.labels() if table.macro else []
+    found = statistics.cross_fitted_regret(
+        {name: table.outcomes(name, table.ids, labels) for name in full}, compared
+    )
+    if found is None:
+        return None, (f"{table.unit_count} items are too few to split into halves.",)
+    interval = Interval(low=found.low, high=found.high, method="bootstrap")
+    regret = Regret(
+        naive=found.naive, cross_fitted=found.cross_fitted, interval=interval, wins=found.wins
+    )
+    return regret, ()
+
+
+# ---------------------------------------------------------------- curves, notes
+
+
+def _curves(arms: Sequence[ArmResult]) -> tuple[Curve, ...]:
+    return tuple(
+        Curve(method=result.arm.name, seed=result.arm.seed, points=result.arm.curve)
+        for result in arms
+        if result.arm.curve
+    )
+
+
+def _notes(
+    run: Run,
+    table: _ScoreTable,
+    results: Sequence[MethodResult],
+    inputs: Mapping[str, str] | None,
+) -> tuple[str, ...]:
+    notes = [_seed_note(run.plan.seeds), *_group_notes(table), *_score_notes(results, table)]
+    pending = [r.name for r in results if r.status == "pending"]
+    if pending:
+        notes.append(f"The run is not finished: {', '.join(pending)} have not run yet.")
+    if inputs is None:
+        notes.append("The task's items could not be read again, so examples come without inputs.")
+    return tuple(notes)
+
+
+def _seed_note(seeds: Sequence[int]) -> str:
+    if len(seeds) > 1:
+        return (
+            f"Trained and drawn methods ran with {len(seeds)} seeds; item scores are means over "
+            "seeds, and the spread over seeds is shown."
+        )
+    return (
+        "One seed: a claim about a trained method is about this one trained adapter or model. "
+        "Another seed would train another; how much that moves the score was not measured."
+    )
+
+
+def _group_notes(table: _ScoreTable) -> list[str]:
+    if table.unit_count == len(table.ids):
+        return []
+    return [
+        f"The {len(table.ids)} items form {table.unit_count} groups that share a source; groups "
+        "are resampled, not items."
+    ]
+
+
+def _score_notes(results: Sequence[MethodResult], table: _ScoreTable) -> list[str]:
+    notes = [
+        f"{r.name}: {r.unanswered} of {r.items} items have no value though other methods have "
+        "one; they count as 0."
+        for r in results
+        if r.unanswered
+    ]
+    if any(r.score is not None and r.interval is None for r in results):
+        notes.append(
+            f"{table.metric} of a set of answers is not a function of per-item values; its score "
+            "has no interval, and differences are of the mean item value."
+        )
+    return notes
+
+
+# ---------------------------------------------------------------- two runs
+
+
+def _refuse_different_tasks(a: RunManifest, b: RunManifest) -> None:
+    if (a.task.id, a.task.metric) != (b.task.id, b.task.metric):
+        raise RunError(
+            f"Run {a.id} is of task {a.task.id} ({a.task.metric}), run {b.id} of {b.task.id} "
+            f"({b.task.metric}). Only runs of one task and one metric can be paired."
+        )
+
+
+def _common_methods(
+    a: _ScoreTable, b: _ScoreTable, ids: Sequence[str], names: Sequence[str]
+) -> list[CommonMethod]:
+    labels = sorted({*a.labels(), *b.labels()}) if a.macro else []
+    pairs = [(_side(b, name, ids, labels), _side(a, name, ids, labels)) for name in names]
+    return [
+        CommonMethod(
+            name=difference.a,
+            score_a=before.outcomes.score,
+            score_b=after.outcomes.score,
+            difference=difference,
+        )
+        for (after, before), difference in zip(pairs, _family("runs", pairs), strict=True)
+    ]
+
+
+def _run_differences(a: RunManifest, b: RunManifest) -> tuple[str, ...]:
+    """Sentences on what differs between the runs besides the methods."""
+    values = {
+        "model": (a.model, b.model),
+        "model SHA-256": (a.model_sha256, b.model_sha256),
+        "embedder SHA-256": (a.embedder_sha256, b.embedder_sha256),
+        "task SHA-256": (a.task.sha256, b.task.sha256),
+        "training items": (a.task.train, b.task.train),
+        "precision": (a.environment.precision, b.environment.precision),
+        "processor": (a.environment.cpu, b.environment.cpu),
+        "GPU": (a.environment.gpu or "none", b.environment.gpu or "none"),
+    }
+    return tuple(
+        f"The {name} differs: {one} and {other}."
+        for name, (one, other) in values.items()
+        if one != other
+    )

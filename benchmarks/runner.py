@@ -1,0 +1,508 @@
+"""Runs a plan: every arm in a process of its own, resumable, within a budget.
+
+Finished arms are never repeated, not even by another run: an arm whose fingerprint is known
+takes its answers, scores and costs from the artifact store.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from benchmarks import environment
+from benchmarks.fingerprint import (
+    Setting,
+    answers_fingerprint,
+    floor_fingerprint,
+    scored_fingerprint,
+)
+from benchmarks.floors import FLOORS_VERSION, floors_for
+from benchmarks.plan import Plan
+from benchmarks.records import Arm, Cost, Environment, Failure, RunManifest
+from benchmarks.store import (
+    ANSWER_FILES,
+    Artifact,
+    ArtifactStore,
+    RunFolder,
+    arm_folder,
+    read_record,
+)
+from benchmarks.tasks.task import Task
+from benchmarks.worker import load_cut
+from strategies.errors import NotApplicableError, RunError
+from strategies.hashing import sha256_of_data
+from strategies.method import Method
+
+_WORKER = (sys.executable, "-m", "benchmarks.worker")
+# Every answer is on disk already, so a worker that does not go can be killed.
+_STOP_SECONDS = 5.0
+
+
+class Watcher(Protocol):
+    """Is told how a run moves on."""
+
+    def started(self, arm: Arm, number: int, total: int) -> None:
+        """An arm begins; numbers count from 1."""
+        ...
+
+    def advanced(self, arm: Arm, phase: str, done: int, total: int) -> None:
+        """An arm moved on."""
+        ...
+
+    def ended(self, arm: Arm) -> None:
+        """An arm is finished, failed, refused or skipped."""
+        ...
+
+
+class Silent:
+    """A watcher that says nothing."""
+
+    def started(self, arm: Arm, number: int, total: int) -> None:
+        """See `Watcher`."""
+
+    def advanced(self, arm: Arm, phase: str, done: int, total: int) -> None:
+        """See `Watcher`."""
+
+    def ended(self, arm: Arm) -> None:
+        """See `Watcher`."""
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A plan with nothing left open, on this machine.
+
+    Attributes:
+        plan: precision and threads are fixed.
+        task: cut to the plan's limits.
+        setting: what is the same for all arms.
+        environment: where it will run.
+    """
+
+    plan: Plan
+    task: Task
+    setting: Setting
+    environment: Environment
+
+
+# ---------------------------------------------------------------- before it starts
+
+
+def resolve(plan: Plan, say: Callable[[str], None] = lambda text: None) -> Resolved:
+    """Fix everything that a plan leaves open and check that it can run.
+
+    Args:
+        plan: what a person or ``advisor ask`` wrote.
+        say: told what takes long, such as a download.
+
+    Raises:
+        DataError: the task cannot be used.
+        ModelError: the model or the embedder cannot be found.
+        NotApplicableError: the task meets the needs of no method.
+    """
+    from strategies import models
+    from strategies.device import resolve_precision
+
+    task = load_cut(plan)
+    refuse_if_nothing_runs(plan, task)
+    precision = resolve_precision(plan.precision)
+    threads = plan.threads or environment.allowed_cores()
+    found = environment.collect(precision, threads)
+    setting = Setting(
+        model_sha256=models.resolve(plan.model, say).sha256,
+        embedder_sha256=models.resolve(plan.embedder, say).sha256,
+        precision=precision,
+        threads=threads,
+        device=found.gpu or "cpu",
+        libraries=found.libraries,
+    )
+    fixed = plan.model_copy(update={"precision": precision, "threads": threads})
+    return Resolved(plan=fixed, task=task, setting=setting, environment=found)
+
+
+def refuse_if_nothing_runs(plan: Plan, task: Task) -> None:
+    """Check that at least one method can run.
+
+    Raises:
+        NotApplicableError: the task meets the needs of none; each is listed.
+    """
+    reasons = {method.name: why_refused(method, task) for method in plan.methods}
+    if all(reasons.values()):
+        listed = "\n".join(f"  {name}: {reason}" for name, reason in reasons.items())
+        raise NotApplicableError(f"No method of the plan can run on task {task.id}:\n{listed}")
+
+
+def why_refused(method: Method, task: Task) -> str:
+    """Why a method cannot run on a task, "" when it can."""
+    brings = {
+        "train": "training items (train.jsonl)",
+        "corpus": "a corpus to retrieve from (corpus: in task.yaml)",
+    }
+    missing = [brings[need] for need in method.missing(task.data())]
+    return f"needs {' and '.join(missing)}, which the task does not have" if missing else ""
+
+
+def arms_of(resolved: Resolved) -> tuple[Arm, ...]:
+    """The arms of a plan in the order in which they run, cheap ones first.
+
+    Methods that share trained weights follow each other, so that they are trained once. A
+    method or floor that draws nothing runs at the first seed only.
+    """
+    plan, task = resolved.plan, resolved.task
+    first = plan.seeds[0]
+    floors = [_floor_arm(resolved, name, first) for name in floors_for(task) if plan.floors]
+    ordered = _by_expense(plan.methods)
+    arms = [
+        _method_arm(resolved, method, seed)
+        for seed in plan.seeds
+        for method in ordered
+        if seed == first or method.trains or method.prompting.seeded
+    ]
+    return (*floors, *arms)
+
+
+def _by_expense(methods: Sequence[Method]) -> list[Method]:
+    weights = [method.weights.model_dump_json() for method in methods]
+
+    def expense(method: Method) -> tuple[bool, int, bool]:
+        same_weights = weights.index(method.weights.model_dump_json())
+        return method.trains, same_weights, method.train_prompting is not None
+
+    return sorted(methods, key=expense)
+
+
+def _floor_arm(resolved: Resolved, name: str, seed: int) -> Arm:
+    answers = floor_fingerprint(resolved.setting, resolved.task, name, FLOORS_VERSION)
+    scored = scored_fingerprint(answers, resolved.plan, resolved.task)
+    return Arm(name=name, seed=seed, floor=True, fingerprint=scored)
+
+
+def _method_arm(resolved: Resolved, method: Method, seed: int) -> Arm:
+    reason = why_refused(method, resolved.task)
+    if reason:
+        return Arm(name=method.name, seed=seed, status="refused", reason=reason)
+    answers = _answers_of(resolved, method, seed)
+    scored = scored_fingerprint(answers, resolved.plan, resolved.task)
+    return Arm(name=method.name, seed=seed, fingerprint=scored)
+
+
+def _answers_of(resolved: Resolved, method: Method, seed: int) -> str:
+    return answers_fingerprint(resolved.setting, resolved.plan, resolved.task, method, seed)
+
+
+# ---------------------------------------------------------------- a run
+
+
+@dataclass(frozen=True)
+class Means:
+    """What a run works with.
+
+    Attributes:
+        artifacts: shared between runs.
+        watcher: told how it moves on.
+        worker: command that, given run folder and arm, does the work of one arm.
+        variables: added to the worker's environment.
+        resolver: what a resumed run is checked with.
+    """
+
+    artifacts: ArtifactStore = field(default_factory=ArtifactStore)
+    watcher: Watcher = field(default_factory=Silent)
+    worker: Sequence[str] = _WORKER
+    variables: Mapping[str, str] = field(default_factory=dict)
+    resolver: Callable[[Plan], Resolved] = resolve
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a run comes from.
+
+    Attributes:
+        command: the command that reproduces it.
+        recommendation: JSON of the advice that led to the plan.
+    """
+
+    command: str = ""
+    recommendation: str | None = None
+
+
+def run(resolved: Resolved, folder: Path, means: Means, origin: Origin | None = None) -> None:
+    """Run a plan into a new folder.
+
+    Args:
+        resolved: from `resolve`.
+        folder: does not exist yet or is empty.
+        means: store, watcher and worker.
+        origin: written into the manifest.
+
+    Raises:
+        RunError: the folder cannot be used.
+        KeyboardInterrupt: after the worker was stopped; the run can be resumed.
+    """
+    origin = origin or Origin()
+    arms = arms_of(resolved)
+    manifest = _manifest(resolved, folder, arms, origin.command)
+    with RunFolder.create(folder, resolved.plan, manifest, origin.recommendation) as open_run:
+        for arm in arms:
+            open_run.write_arm(arm)
+        _Bench(resolved, open_run, means).work()
+
+
+def resume(folder: Path, means: Means, budget_minutes: float | None = None) -> None:
+    """Go on with a run: what is finished or refused stays, everything else is done.
+
+    Args:
+        folder: of a run that was begun.
+        means: store, watcher and worker.
+        budget_minutes: counted from now; None takes the plan's.
+
+    Raises:
+        RunError: it is no run folder, another process writes it, or task, model or library
+            versions are no longer what it was begun with.
+        KeyboardInterrupt: as in `run`.
+    """
+    with RunFolder.open(folder) as open_run:
+        resolved = means.resolver(open_run.plan)
+        _refuse_change(open_run.manifest, resolved, folder)
+        minutes = budget_minutes or resolved.plan.budget_minutes
+        plan = resolved.plan.model_copy(update={"budget_minutes": minutes})
+        bench = _Bench(replace(resolved, plan=plan), open_run, means)
+        bench.reopen(arms_of(resolved))
+        bench.work()
+
+
+def _refuse_change(manifest: RunManifest, resolved: Resolved, folder: Path) -> None:
+    """Answers of one run must be comparable: nothing that changes them may have changed."""
+    now = {
+        "task": resolved.task.sha256,
+        "model": resolved.setting.model_sha256,
+        "embedder": resolved.setting.embedder_sha256,
+        "GPU": resolved.environment.gpu,
+        "libraries": resolved.setting.libraries,
+    }
+    then = {
+        "task": manifest.task.sha256,
+        "model": manifest.model_sha256,
+        "embedder": manifest.embedder_sha256,
+        "GPU": manifest.environment.gpu,
+        "libraries": manifest.environment.libraries,
+    }
+    changed = [f"  {name}: {then[name]} -> {now[name]}" for name in now if now[name] != then[name]]
+    if changed:
+        raise RunError(
+            f"{folder} cannot be resumed, because this has changed since it was begun:\n"
+            + "\n".join(changed)
+            + f"\nStart a new run: advisor bench {folder}/plan.yaml --out FOLDER"
+        )
+
+
+def _manifest(resolved: Resolved, folder: Path, arms: Sequence[Arm], command: str) -> RunManifest:
+    return RunManifest(
+        id=folder.resolve().name,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        plan_sha256=sha256_of_data(resolved.plan.model_dump(mode="json")),
+        task=resolved.task.card(),
+        model=resolved.plan.model,
+        model_sha256=resolved.setting.model_sha256,
+        embedder_sha256=resolved.setting.embedder_sha256,
+        environment=resolved.environment,
+        command=command,
+        arms=tuple(arm.folder for arm in arms),
+        commit=_commit(),
+    )
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that this code runs from, None outside of one."""
+    checkout = Path(__file__).resolve().parents[1]
+    if not (checkout / ".git").exists() or shutil.which("git") is None:
+        return None
+    command = ["git", "-C", str(checkout), "rev-parse", "--verify", "HEAD"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+class _Bench:
+    """The arms of one opened run folder, one after the other."""
+
+    def __init__(self, resolved: Resolved, folder: RunFolder, means: Means) -> None:
+        self.resolved = resolved
+        self.folder = folder
+        self.means = means
+        self.names = folder.manifest.arms
+        self.began = time.monotonic()
+
+    def reopen(self, arms: Sequence[Arm]) -> None:
+        """Set every arm that has to be done again to pending; its answers stay."""
+        for fresh in arms:
+            path = arm_folder(self.folder.path, fresh.folder) / "arm.json"
+            if not path.exists():
+                self.folder.write_arm(fresh)
+                continue
+            whole = self.folder.repair_arm(fresh.folder, len(self.resolved.task.test))
+            arm = self.folder.read_arm(fresh.folder)
+            if arm.status in ("failed", "skipped") or (arm.status == "finished" and not whole):
+                pending = arm.model_copy(
+                    update={"status": "pending", "reason": "", "failure": None}
+                )
+                self.folder.write_arm(pending)
+
+    def work(self) -> None:
+        """Do every pending arm."""
+        for number, name in enumerate(self.names, start=1):
+            arm = self.folder.read_arm(name)
+            self.means.watcher.started(arm, number, len(self.names))
+            if arm.status == "pending":
+                self._do(arm)
+            self.means.watcher.ended(self.folder.read_arm(name))
+
+    def _do(self, arm: Arm) -> None:
+        known = self._known(arm)
+        if known is not None and self._take(arm, known):
+            return
+        if self._over_budget():
+            limit = self.resolved.plan.budget_minutes
+            reason = f"the budget of {limit:g} minutes was used up before it could start"
+            self.folder.write_arm(arm.model_copy(update={"status": "skipped", "reason": reason}))
+            return
+        ended = _work_on(arm, self.folder, self.resolved, self.means)
+        if ended.status == "finished":
+            self._publish(ended)
+
+    def _over_budget(self) -> bool:
+        minutes = self.resolved.plan.budget_minutes
+        return minutes is not None and time.monotonic() - self.began > minutes * 60
+
+    # ------------------------------------------------ answers of other runs
+
+    def _answers_key(self, arm: Arm) -> str:
+        if arm.floor:
+            task = self.resolved.task
+            return floor_fingerprint(self.resolved.setting, task, arm.name, FLOORS_VERSION)
+        method = next(m for m in self.resolved.plan.methods if m.name == arm.name)
+        return _answers_of(self.resolved, method, arm.seed)
+
+    def _known(self, arm: Arm) -> Artifact | None:
+        begun = arm_folder(self.folder.path, arm.folder) / "responses.jsonl"
+        # Answers that this run has begun to give are its own; it goes on with them.
+        if begun.exists() and begun.stat().st_size > 0:
+            return None
+        return self.means.artifacts.find("answers", self._answers_key(arm))
+
+    def _take(self, arm: Arm, known: Artifact) -> bool:
+        """Use answers of another run; True when its scores hold for this one as well."""
+        before = read_record(known.path / "arm.json", Arm)
+        folder = arm_folder(self.folder.path, arm.folder)
+        same_scores = before.fingerprint == arm.fingerprint
+        for name in (*ANSWER_FILES, *(["scores.jsonl"] if same_scores else [])):
+            if (known.path / name).exists():
+                shutil.copyfile(known.path / name, folder / name)
+        kept = (
+            before
+            if same_scores
+            else arm.model_copy(update={"cost": before.cost, "curve": before.curve})
+        )
+        self.folder.write_arm(
+            kept.model_copy(update={"name": arm.name, "seed": arm.seed, "reused": ("answers",)})
+        )
+        return same_scores
+
+    def _publish(self, arm: Arm) -> None:
+        folder = arm_folder(self.folder.path, arm.folder)
+
+        def fill(draft: Path) -> Cost:
+            for name in (*ANSWER_FILES, "scores.jsonl", "arm.json"):
+                if (folder / name).exists():
+                    shutil.copyfile(folder / name, draft / name)
+            return arm.cost
+
+        key = self._answers_key(arm)
+        # Other scores of the same answers replace the older ones.
+        self.means.artifacts.discard("answers", key)
+        self.means.artifacts.obtain("answers", key, fill)
+
+
+# ---------------------------------------------------------------- a worker
+
+
+def _work_on(arm: Arm, folder: RunFolder, resolved: Resolved, means: Means) -> Arm:
+    """Do one arm in a process of its own; what comes back is what ``arm.json`` says then."""
+    log_path = arm_folder(folder.path, arm.folder) / "log.txt"
+    with log_path.open("ab") as log:
+        worker = subprocess.Popen(
+            [*means.worker, str(folder.path.resolve()), arm.folder],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env=_variables(resolved, means),
+            pass_fds=(folder.lock.handle,),
+            # Ctrl-C reaches this process alone, which then stops the worker in order.
+            start_new_session=True,
+        )
+    try:
+        _follow(worker, arm, means.watcher)
+        code = worker.wait()
+    finally:
+        _stop(worker)
+    ended = folder.read_arm(arm.folder)
+    if ended.status == "pending":
+        failure = _failure_of_exit(code, log_path)
+        ended = ended.model_copy(update={"status": "failed", "failure": failure})
+        folder.write_arm(ended)
+    return ended
+
+
+def _variables(resolved: Resolved, means: Means) -> dict[str, str]:
+    threads = str(resolved.setting.threads)
+    return {
+        **os.environ,
+        "OMP_NUM_THREADS": threads,
+        "MKL_NUM_THREADS": threads,
+        "TOKENIZERS_PARALLELISM": "false",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        **means.variables,
+    }
+
+
+def _follow(worker: subprocess.Popen[bytes], arm: Arm, watcher: Watcher) -> None:
+    assert worker.stdout is not None
+    for line in worker.stdout:
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue  # The last line of a worker that was killed may be cut off.
+        watcher.advanced(arm, event["phase"], event["done"], event["total"])
+
+
+def _stop(worker: subprocess.Popen[bytes]) -> None:
+    """End a worker that still runs; nothing that it finished is lost."""
+    for pipe in (worker.stdin, worker.stdout):
+        if pipe is not None:
+            pipe.close()
+    if worker.poll() is None:
+        worker.terminate()
+        try:
+            worker.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            worker.kill()
+            worker.wait()
+
+
+def _failure_of_exit(code: int, log: Path) -> Failure:
+    """What a report says of a worker that ended without a word."""
+    tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-30:])
+    if code >= 0:
+        message = f"the worker ended with exit code {code} before it was done; see {log.name}"
+        return Failure(kind="crashed", message=message, traceback=tail)
+    name = signal.Signals(-code).name
+    hint = ", as the system does when memory runs out" if name == "SIGKILL" else ""
+    message = f"the worker was ended by {name}{hint}; answers given so far are kept"
+    return Failure(kind="killed", message=message, traceback=tail)

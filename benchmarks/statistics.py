@@ -1,0 +1,441 @@
+"""Intervals, paired tests, correction and regret: pure functions, seeded, from scipy and statsmodels.
+
+A method's item scores are held as sums per *unit*, because every score in use is a function of
+sums: a mean, or macro-F1 of the counts of each label. A unit is what is resampled: an item, or
+all items of a group when items share a document. So one bootstrap, one permutation test and one
+cross-fitted regret serve all metrics, clustered or not.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize, stats
+from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
+
+Floats = NDArray[np.float64]
+CONFIDENCE = 0.95
+POWER = 0.8
+DRAWS = 9999
+"""Resamples of a bootstrap or permutation test; 9999 makes the smallest p-value 1/10000."""
+BATCH = 500
+REGRET_DRAWS = 1000
+REGRET_SPLITS = 100
+SMALLEST_SPLIT = 10
+"""Fewer units than this are not split into halves: a winner picked on four items says nothing."""
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """How one method came out, as sums per unit; never changed after it is made.
+
+    Attributes:
+        sums: (units, columns); the columns are those of `fold`.
+        fold: ``mean`` has the columns value and count; ``macro_f1`` has true positives,
+            predicted and true count of every label, one block after the other per seed.
+        seeds: how many blocks ``macro_f1`` averages over; 1 for ``mean``.
+    """
+
+    sums: Floats
+    fold: Literal["mean", "macro_f1"] = "mean"
+    seeds: int = 1
+
+    @property
+    def units(self) -> int:
+        """How many units can be resampled."""
+        return int(self.sums.shape[0])
+
+    @property
+    def score(self) -> float:
+        """The score over all units."""
+        return float(self.fold_totals(self.sums.sum(axis=0)))
+
+    def fold_totals(self, totals: Floats) -> Floats:
+        """Scores of totals of shape (..., columns); nan where nothing was counted."""
+        if self.fold == "mean":
+            return _ratio(totals[..., 0], totals[..., 1])
+        blocks = totals.reshape(*totals.shape[:-1], self.seeds, 3, -1)
+        hits, predicted, true = (blocks[..., row, :] for row in range(3))
+        present = (predicted + true) > 0
+        f1 = np.where(present, _ratio(2 * hits, predicted + true), 0.0)
+        macro: Floats = _ratio(f1.sum(axis=-1), present.sum(axis=-1)).mean(axis=-1)
+        return macro
+
+
+def mean_outcomes(values: Sequence[float], units: Sequence[int]) -> Outcomes:
+    """Outcomes of a metric that is the mean of its item values.
+
+    Args:
+        values: one value an item.
+        units: which unit each item belongs to, 0, 1, 2 …
+    """
+    columns = np.column_stack([np.asarray(values, float), np.ones(len(values))])
+    return Outcomes(_sum_by_unit(columns, units))
+
+
+def macro_f1_outcomes(
+    references: Sequence[str],
+    predictions: Sequence[Sequence[str]],
+    labels: Sequence[str],
+    units: Sequence[int],
+) -> Outcomes:
+    """Outcomes of macro-F1, averaged over seeds.
+
+    Args:
+        references: the right label of every item.
+        predictions: for every seed, the predicted label of every item.
+        labels: all labels that occur in references or in predictions of any method compared.
+        units: which unit each item belongs to, 0, 1, 2 …
+    """
+    true = _one_hot(references, labels)
+    blocks = []
+    for answers in predictions:
+        predicted = _one_hot(answers, labels)
+        blocks += [true * predicted, predicted, true]
+    return Outcomes(_sum_by_unit(np.hstack(blocks), units), "macro_f1", len(predictions))
+
+
+def repeated(outcomes: Outcomes, seeds: int) -> Outcomes:
+    """The same macro-F1 outcomes with every block repeated, so that seeds of two methods match.
+
+    Raises:
+        ValueError: `seeds` is not a multiple of the seeds there are.
+    """
+    times, rest = divmod(seeds, outcomes.seeds)
+    if rest:
+        raise ValueError(f"{seeds} is not a multiple of {outcomes.seeds} seeds")
+    if outcomes.fold == "mean" or times == 1:
+        return outcomes
+    return Outcomes(np.tile(outcomes.sums, (1, times)), outcomes.fold, seeds)
+
+
+def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
+    """Wilson's score interval of a proportion.
+
+    Source: Wilson 1927; by statsmodels.
+    """
+    low, high = proportion_confint(successes, trials, alpha=1 - CONFIDENCE, method="wilson")
+    return float(low), float(high)
+
+
+def mcnemar_exact(only_a: int, only_b: int) -> float:
+    """Two-sided p-value of McNemar's exact conditional test.
+
+    Args:
+        only_a: items that only method a got right.
+        only_b: items that only method b got right.
+
+    Source: McNemar 1947; by statsmodels.
+    """
+    if only_a + only_b == 0:
+        return 1.0
+    return min(1.0, float(mcnemar([[0, only_a], [only_b, 0]], exact=True).pvalue))
+
+
+def tango_interval(only_a: int, only_b: int, items: int) -> tuple[float, float]:
+    """Score interval of a paired difference of proportions, a minus b.
+
+    Args:
+        only_a: items that only method a got right.
+        only_b: items that only method b got right.
+        items: all items, concordant ones too.
+
+    Source: Tango 1998, Statistics in Medicine 17:891-908, equations 13 to 16.
+    """
+    z = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
+    estimate = (only_a - only_b) / items
+
+    def excess(difference: float, sign: int) -> float:
+        return _tango_score(only_a, only_b, items, difference) - sign * z
+
+    edge = 1 - 1e-12
+    low, high = -1.0, 1.0
+    if excess(-edge, 1) > 0 and estimate > -1:
+        low = float(optimize.brentq(excess, -edge, estimate, args=(1,)))
+    if excess(edge, -1) < 0 and estimate < 1:
+        high = float(optimize.brentq(excess, estimate, edge, args=(-1,)))
+    return low, high
+
+
+def score_interval(outcomes: Outcomes, seed: int = 0) -> tuple[float, float]:
+    """Bootstrap interval of one method's score, units resampled.
+
+    Source: Efron 1987 (BCa); by scipy.
+    """
+    return _bootstrap(lambda weights: outcomes.fold_totals(weights @ outcomes.sums), outcomes, seed)
+
+
+def difference_interval(a: Outcomes, b: Outcomes, seed: int = 0) -> tuple[float, float]:
+    """Paired bootstrap interval of a's score minus b's, units resampled together.
+
+    Source: Efron 1987 (BCa); by scipy.
+    """
+    return _bootstrap(
+        lambda weights: a.fold_totals(weights @ a.sums) - b.fold_totals(weights @ b.sums), a, seed
+    )
+
+
+def permutation_p_value(a: Outcomes, b: Outcomes, seed: int = 0) -> float:
+    """Two-sided p-value: how often swapping a and b within units separates them this far.
+
+    For a mean this is the sign-flip test of the paired differences. Few units are enumerated,
+    many are sampled.
+
+    Source: Fisher 1935; Yeh 2000, COLING (approximate randomisation); by scipy.
+    """
+    width = np.lcm(a.seeds, b.seeds)
+    a, b = repeated(a, int(width)), repeated(b, int(width))
+    both = np.vstack([a.sums, b.sums])
+
+    def difference(x: Any, y: Any, axis: int) -> Floats:
+        totals = [_counts(side, len(both)) @ both for side in (x, y)]
+        return a.fold_totals(totals[0]) - a.fold_totals(totals[1])
+
+    result = stats.permutation_test(
+        (np.arange(a.units), np.arange(a.units) + a.units),
+        difference,
+        permutation_type="samples",
+        n_resamples=DRAWS,
+        batch=BATCH,
+        vectorized=True,
+        axis=-1,
+        rng=np.random.default_rng(seed),
+    )
+    return min(1.0, float(result.pvalue))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P-values corrected for their number, in the same order.
+
+    Source: Holm 1979; by statsmodels.
+    """
+    if not p_values:
+        return []
+    return [float(p) for p in multipletests(p_values, method="holm")[1]]
+
+
+def detectable_difference(items: int, discordance: float, tests: int = 1) -> float | None:
+    """Smallest difference of two proportions that McNemar's test finds with 80 % power.
+
+    Args:
+        items: paired items.
+        discordance: share of items on which the two methods differ, above 0.
+        tests: how many tests share the 5 % (Bonferroni, the first step of Holm).
+
+    Returns:
+        The difference in [0, 1]; None when even a difference as large as the discordance,
+        the largest there can be, would be missed.
+
+    Source: Connor 1987, Biometrics 43:207-211, solved for the difference.
+    """
+    z_alpha, z_power = _quantiles(tests)
+
+    def shortfall(difference: float) -> float:
+        spread = max(0.0, discordance - difference**2) ** 0.5
+        return (z_alpha * discordance**0.5 + z_power * spread) - difference * items**0.5
+
+    if discordance <= 0 or shortfall(discordance) > 0:
+        return None
+    return float(optimize.brentq(shortfall, 0.0, discordance))
+
+
+def detectable_from_error(standard_error: float, tests: int = 1) -> float | None:
+    """Smallest difference found with 80 % power, given the standard error of the difference.
+
+    None when the standard error is 0: nothing varied, so nothing is known.
+    """
+    if standard_error <= 0:
+        return None
+    return sum(_quantiles(tests)) * standard_error
+
+
+def difference_error(a: Outcomes, b: Outcomes) -> float:
+    """Jackknife standard error of a's score minus b's over units; 0.0 for a single unit.
+
+    Source: Efron and Tibshirani 1993, section 11.5.
+    """
+    if a.units < 2:
+        return 0.0
+    weights = 1 - np.eye(a.units)
+    left_out = a.fold_totals(weights @ a.sums) - b.fold_totals(weights @ b.sums)
+    return float(np.sqrt((a.units - 1) * np.var(left_out)))
+
+
+@dataclass(frozen=True)
+class Regret:
+    """What following the advice cost against picking by measurement, as a share of the score.
+
+    Attributes:
+        naive: best score minus the recommended method's, on the same items; biased upward.
+        cross_fitted: the winner picked on one half and compared on the other, both ways,
+            averaged over splits; near 0 or below when nothing better can be told apart.
+        low: lower end of the bootstrap interval of `cross_fitted`.
+        high: upper end.
+        wins: method to the share of halves on which it was picked.
+    """
+
+    naive: float
+    cross_fitted: float
+    low: float
+    high: float
+    wins: dict[str, float]
+
+
+def cross_fitted_regret(
+    outcomes: Mapping[str, Outcomes], recommended: str, seed: int = 0
+) -> Regret | None:
+    """Regret of the recommended method against the measured winner, without optimism.
+
+    Methods that tie on a half share the pick, so their order does not matter.
+
+    Args:
+        outcomes: the methods that may win, `recommended` among them, over the same units.
+        recommended: the method that was advised.
+        seed: of the halves and the bootstrap.
+
+    Returns:
+        None when there are fewer than `SMALLEST_SPLIT` units.
+    """
+    units = outcomes[recommended].units
+    if units < SMALLEST_SPLIT:
+        return None
+    halves = _random_halves(units, np.random.default_rng(seed))
+    names = sorted(outcomes)
+    methods = [outcomes[name] for name in names]
+    place = names.index(recommended)
+
+    def regret(weights: Floats) -> Floats:
+        return _mean_over_splits(_picks_and_scores(methods, halves, weights), place)
+
+    once = np.ones((1, units))
+    picks = _picks_and_scores(methods, halves, once)[0]
+    low, high = _percentiles(regret, units, seed)
+    scores = {name: outcomes[name].score for name in names}
+    return Regret(
+        naive=max(scores.values()) - scores[recommended],
+        cross_fitted=float(regret(once)[0]),
+        low=low,
+        high=high,
+        wins={name: float(share) for name, share in zip(names, picks.mean((0, 1)), strict=True)},
+    )
+
+
+def _random_halves(units: int, rng: np.random.Generator) -> Floats:
+    first = np.arange(units) < units // 2
+    return np.array([rng.permutation(first) for _ in range(REGRET_SPLITS)], float)
+
+
+def _picks_and_scores(
+    methods: Sequence[Outcomes], halves: Floats, weights: Floats
+) -> tuple[Floats, Floats]:
+    """Who is picked on a half and how all score on the other: (draws, 2 · splits, methods)."""
+    flat = (weights[:, None, :] * halves).reshape(-1, weights.shape[1])
+    shape = (len(weights), len(halves))
+    first, second = [], []
+    for method in methods:
+        totals = np.repeat(weights @ method.sums, len(halves), axis=0)
+        one = flat @ method.sums
+        first.append(method.fold_totals(one).reshape(shape))
+        second.append(method.fold_totals(totals - one).reshape(shape))
+    on_first, on_second = np.stack(first, -1), np.stack(second, -1)
+    picked_by = np.concatenate([on_first, on_second], axis=1)
+    compared_on = np.concatenate([on_second, on_first], axis=1)
+    best = picked_by >= picked_by.max(axis=-1, keepdims=True) - 1e-12
+    return best / np.maximum(1, best.sum(axis=-1, keepdims=True)), compared_on
+
+
+def _mean_over_splits(picks_and_scores: tuple[Floats, Floats], place: int) -> Floats:
+    picks, scores = picks_and_scores
+    regrets = (picks * scores).sum(axis=-1) - scores[..., place]
+    means: Floats = np.nanmean(regrets, axis=1)
+    return means
+
+
+def _percentiles(statistic: Any, units: int, seed: int) -> tuple[float, float]:
+    result = stats.bootstrap(
+        (np.arange(units),),
+        lambda index, axis: statistic(_counts(index, units)),
+        n_resamples=REGRET_DRAWS,
+        batch=BATCH // 20,
+        confidence_level=CONFIDENCE,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return float(result.low), float(result.high)
+
+
+def _bootstrap(statistic: Any, outcomes: Outcomes, seed: int) -> tuple[float, float]:
+    units = outcomes.units
+    if units < 2:
+        return -1.0, 1.0
+    left_out = statistic(1 - np.eye(units))
+    methods = ["percentile"] if np.ptp(left_out) < 1e-15 else ["BCa", "percentile"]
+    low = high = float("nan")
+    for method in methods:
+        with warnings.catch_warnings():
+            # BCa is undefined when every resample lies on one side; percentiles then stand in.
+            warnings.simplefilter("ignore", stats.DegenerateDataWarning)
+            low, high = stats.bootstrap(
+                (np.arange(units),),
+                lambda index, axis: statistic(_counts(index, units)),
+                n_resamples=DRAWS,
+                batch=BATCH,
+                confidence_level=CONFIDENCE,
+                method=method,
+                rng=np.random.default_rng(seed),
+            ).confidence_interval
+        if np.isfinite([low, high]).all():
+            break
+    return float(low), float(high)
+
+
+def _counts(index: NDArray[np.int64], width: int) -> Floats:
+    """How often each unit was drawn: (..., drawn) indices to (..., width) counts."""
+    rows = index.reshape(-1, index.shape[-1]).astype(np.int64)
+    flat = rows + width * np.arange(len(rows))[:, None]
+    counts = np.bincount(flat.ravel(), minlength=width * len(rows))
+    shaped: Floats = counts.reshape(*index.shape[:-1], width).astype(float)
+    return shaped
+
+
+def _sum_by_unit(columns: Floats, units: Sequence[int]) -> Floats:
+    sums = np.zeros((max(units) + 1, columns.shape[1]))
+    np.add.at(sums, np.asarray(units), columns)
+    return sums
+
+
+def _one_hot(answers: Sequence[str], labels: Sequence[str]) -> Floats:
+    place = {label: column for column, label in enumerate(labels)}
+    hot = np.zeros((len(answers), len(labels)))
+    hot[np.arange(len(answers)), [place[answer] for answer in answers]] = 1
+    return hot
+
+
+def _ratio(numerator: Floats, denominator: Any) -> Floats:
+    numerator, denominator = np.asarray(numerator, float), np.asarray(denominator, float)
+    undefined = np.full(np.broadcast(numerator, denominator).shape, np.nan)
+    ratio: Floats = np.divide(numerator, denominator, out=undefined, where=denominator > 0)
+    return ratio
+
+
+def _quantiles(tests: int) -> tuple[float, float]:
+    alpha = (1 - CONFIDENCE) / max(1, tests)
+    return float(stats.norm.ppf(1 - alpha / 2)), float(stats.norm.ppf(POWER))
+
+
+def _tango_score(only_a: int, only_b: int, items: int, difference: float) -> float:
+    """Standardised distance of the observed from an assumed difference, restricted ML variance."""
+    linear = -only_a - only_b + (2 * items - only_a + only_b) * difference
+    constant = -only_b * difference * (1 - difference)
+    root = max(0.0, linear**2 - 8 * items * constant) ** 0.5
+    share = (root - linear) / (4 * items)
+    variance = items * (2 * share + difference * (1 - difference))
+    gap = only_a - only_b - items * difference
+    return gap / max(variance, 1e-300) ** 0.5

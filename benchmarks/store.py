@@ -1,0 +1,615 @@
+"""What is kept on disk: the run folder, and the artifacts that runs share.
+
+Answers are appended one fsynced line at a time, manifests are replaced atomically, and a
+lock keeps a second writer out; so a process can be killed at any moment and the run resumed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, Literal, Self, TypeVar
+
+import yaml
+from pydantic import Field, ValidationError
+
+from benchmarks.plan import Plan
+from benchmarks.records import Arm, Cost, ItemScore, Response, RunManifest
+from strategies.data import Frozen
+from strategies.errors import RunError
+from strategies.hashing import sha256_of_file
+from strategies.home import home
+
+log = logging.getLogger(__name__)
+T = TypeVar("T", bound=Frozen)
+
+_HOW_MADE = "A run folder is made by: advisor bench PLAN --out FOLDER"
+ANSWER_FILES = ("responses.jsonl", "free.jsonl", "latency.jsonl")
+# How long an orphaned worker may take to notice that its parent was killed.
+ORPHAN_SECONDS = 15.0
+
+
+# ---------------------------------------------------------------- files
+
+
+def write_atomic(path: Path, text: str) -> None:
+    """Replace a file so that a reader sees the old text or the new one, never a part."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    finally:
+        Path(name).unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def write_record(path: Path, record: Frozen) -> None:
+    """Write one record as indented JSON, atomically."""
+    value = record.model_dump(mode="json")
+    write_atomic(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_record(path: Path, model: type[T]) -> T:
+    """The record of a JSON file.
+
+    Raises:
+        RunError: the file is missing or is not such a record.
+    """
+    try:
+        return model.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise RunError(f"{path} is missing. {_HOW_MADE}") from None
+    except ValidationError as error:
+        problems = _problems(error)
+        raise RunError(f"{path} is damaged: {problems}. {_HOW_MADE}") from None
+
+
+def _problems(error: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(map(str, part['loc'])) or 'whole'}: {part['msg']}" for part in error.errors()
+    )
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+# ---------------------------------------------------------------- lines
+
+
+@dataclass(frozen=True)
+class Lines(Generic[T]):
+    """The records of a JSON-lines file.
+
+    Attributes:
+        records: those that could be read, in file order.
+        damaged: numbers of the lines that could not, counted from 1.
+        torn_at: byte offset of an unfinished last line, None when there is none.
+    """
+
+    records: tuple[T, ...]
+    damaged: tuple[int, ...] = ()
+    torn_at: int | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether every line could be read."""
+        return not self.damaged and self.torn_at is None
+
+
+def scan_lines(path: Path, model: type[T]) -> Lines[T]:
+    """Read what can be read of a JSON-lines file; a missing file has no lines."""
+    content = path.read_bytes() if path.exists() else b""
+    *whole, rest = content.split(b"\n")
+    records, damaged = [], []
+    for number, line in enumerate(whole, start=1):
+        try:
+            records.append(model.model_validate_json(line))
+        except ValidationError:
+            damaged.append(number)
+    return Lines(tuple(records), tuple(damaged), len(content) - len(rest) if rest else None)
+
+
+def read_lines(path: Path, model: type[T]) -> tuple[T, ...]:
+    """The records of a JSON-lines file, without an unfinished last line.
+
+    Raises:
+        RunError: another line is damaged.
+    """
+    lines = scan_lines(path, model)
+    if lines.damaged:
+        numbers = ", ".join(map(str, lines.damaged))
+        raise RunError(
+            f"{path} line {numbers}: damaged, {len(lines.records)} other lines are good. "
+            f"Run: advisor bench --resume {path.parents[2]} (answers only these items again)"
+        )
+    return lines.records
+
+
+def repair_lines(path: Path, model: type[T]) -> Lines[T]:
+    """Make a JSON-lines file whole and say what was found.
+
+    An unfinished last line is cut off; damaged lines move to ``<name>.damaged``, so that
+    their items are answered again and nothing that was read is lost.
+    """
+    lines = scan_lines(path, model)
+    if lines.torn_at is not None:
+        os.truncate(path, lines.torn_at)
+    if lines.damaged:
+        _set_lines_aside(path, lines.damaged)
+    return lines
+
+
+def _set_lines_aside(path: Path, damaged: tuple[int, ...]) -> None:
+    every = path.read_bytes().split(b"\n")[:-1]
+    bad = [line for number, line in enumerate(every, start=1) if number in damaged]
+    good = [line for number, line in enumerate(every, start=1) if number not in damaged]
+    with path.with_name(path.name + ".damaged").open("ab") as file:
+        file.write(b"".join(line + b"\n" for line in bad))
+    write_atomic(path, b"".join(line + b"\n" for line in good).decode("utf-8"))
+    log.warning("%s: damaged lines %s were set aside", path, ", ".join(map(str, damaged)))
+
+
+class Appender(Generic[T]):
+    """An append-only JSON-lines file; a line is on disk when `append` returns."""
+
+    def __init__(self, path: Path, model: type[T]) -> None:
+        """Open a file for appending, repaired first.
+
+        Args:
+            path: made when it is not there.
+            model: type of its records.
+        """
+        self.records: list[T] = list(repair_lines(path, model).records)
+        self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+
+    def append(self, record: T) -> None:
+        """Add one record and wait until the disk has it."""
+        value = record.model_dump(mode="json")
+        line = json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8") + b"\n"
+        while line:
+            line = line[os.write(self._handle, line) :]
+        os.fsync(self._handle)
+        self.records.append(record)
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._handle)
+
+    def __enter__(self) -> Self:
+        """This appender."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        self.close()
+
+
+# ---------------------------------------------------------------- lock
+
+
+class Lock:
+    """A lock file that one process and the workers it starts hold; gone when all have ended."""
+
+    def __init__(self, path: Path, wait_seconds: float = ORPHAN_SECONDS) -> None:
+        """Take the lock.
+
+        Args:
+            path: the lock file, made when it is not there; it holds the owner's process id.
+            wait_seconds: how long to wait when the owner is dead but a worker of it is not yet.
+
+        Raises:
+            RunError: a living process holds it.
+        """
+        self.handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        deadline = time.monotonic() + wait_seconds
+        while not self._taken():
+            owner = _owner(path)
+            if (owner is not None and _alive(owner)) or time.monotonic() > deadline:
+                os.close(self.handle)
+                raise RunError(
+                    f"{path.parent} is being written by process {owner or 'unknown'}. "
+                    "Wait until it ends, or stop it, then call this command again."
+                )
+            time.sleep(0.05)
+        os.ftruncate(self.handle, 0)
+        os.pwrite(self.handle, str(os.getpid()).encode(), 0)
+
+    def _taken(self) -> bool:
+        try:
+            fcntl.flock(self.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def release(self) -> None:
+        """Give the lock back; a worker that inherited it keeps it until it ends."""
+        os.close(self.handle)
+
+
+def _owner(path: Path) -> int | None:
+    text = path.read_text(encoding="ascii", errors="replace").strip()
+    return int(text) if text.isdigit() else None
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+# ---------------------------------------------------------------- plan
+
+
+def write_plan(path: Path, plan: Plan) -> None:
+    """Write a plan as YAML that a person can edit."""
+    value = plan.model_dump(mode="json")
+    write_atomic(path, yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100))
+
+
+def read_plan(path: Path) -> Plan:
+    """The plan of a YAML file.
+
+    Raises:
+        RunError: the file is missing, no YAML, or not a plan; every problem is listed.
+    """
+    try:
+        return Plan.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise RunError(f"{path} is missing. A plan is made by: advisor ask --plan FILE") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RunError(f"{path} is no YAML text: {error}") from None
+    except ValidationError as error:
+        raise RunError(f"{path} is no plan: {_problems(error)}") from None
+
+
+# ---------------------------------------------------------------- run folder
+
+
+class RunFolder:
+    """A run folder opened for writing: use it as a context, so that the lock is given back."""
+
+    def __init__(self, path: Path, lock: Lock) -> None:
+        """A folder whose lock is held; call `create` or `open` instead."""
+        self.path = path
+        self.lock = lock
+
+    @classmethod
+    def create(
+        cls, path: Path, plan: Plan, manifest: RunManifest, recommendation: str | None = None
+    ) -> Self:
+        """Make a run folder with all its arms pending.
+
+        Args:
+            path: a folder that does not exist or is empty.
+            plan: what will run, already resolved.
+            manifest: written last, so that a folder without it was never begun.
+            recommendation: JSON of the advice that the plan came from.
+
+        Raises:
+            RunError: the folder holds something already, or another process writes it.
+        """
+        _refuse_other_content(path)
+        path.mkdir(parents=True, exist_ok=True)
+        folder = cls(path, Lock(path / "lock"))
+        write_plan(path / "plan.yaml", plan)
+        if recommendation is not None:
+            write_atomic(path / "recommendation.json", recommendation)
+        (path / "arms").mkdir(exist_ok=True)
+        write_record(path / "run.json", manifest)
+        return folder
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open a run folder to go on with it.
+
+        Raises:
+            RunError: it is no run folder, it is damaged, or another process writes it.
+        """
+        if not (path / "run.json").is_file():
+            raise RunError(f"{path} is no run folder: it has no run.json. {_HOW_MADE}")
+        return cls(path, Lock(path / "lock"))
+
+    def __enter__(self) -> Self:
+        """This folder."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give the lock back."""
+        self.lock.release()
+
+    @property
+    def plan(self) -> Plan:
+        """What runs here."""
+        return read_plan(self.path / "plan.yaml")
+
+    @property
+    def manifest(self) -> RunManifest:
+        """``run.json``."""
+        return read_record(self.path / "run.json", RunManifest)
+
+    def write_arm(self, arm: Arm) -> None:
+        """Write ``arm.json``, atomically."""
+        folder = arm_folder(self.path, arm.folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_record(folder / "arm.json", arm)
+
+    def read_arm(self, name: str) -> Arm:
+        """``arm.json`` of an arm's folder."""
+        return read_record(arm_folder(self.path, name) / "arm.json", Arm)
+
+    def repair_arm(self, name: str, items: int) -> bool:
+        """Make an arm's files whole.
+
+        Args:
+            name: of the arm's folder.
+            items: how many answers and scores a finished arm has.
+
+        Returns:
+            Whether nothing in them was damaged or missing.
+        """
+        folder = arm_folder(self.path, name)
+        responses, *others = [repair_lines(folder / file, Response) for file in ANSWER_FILES]
+        scores = repair_lines(folder / "scores.jsonl", ItemScore)
+        complete = len(responses.records) == len(scores.records) == items
+        return complete and scores.whole and all(lines.whole for lines in (responses, *others))
+
+
+def arm_folder(run: Path, name: str) -> Path:
+    """Where an arm's files lie below a run folder."""
+    return run / "arms" / name
+
+
+def _refuse_other_content(path: Path) -> None:
+    begun = {"lock", "plan.yaml", "recommendation.json", "arms"}
+    if (path / "run.json").exists():
+        raise RunError(
+            f"{path} holds a run already. Go on with it: advisor bench --resume {path}. "
+            "Or give another folder with --out."
+        )
+    if path.exists() and not path.is_dir():
+        raise RunError(f"{path} is a file. Give a folder with --out.")
+    found = {entry.name for entry in path.iterdir()} if path.exists() else set()
+    # Hidden files are what a kill left of an atomic write.
+    other = {name for name in found - begun if not name.startswith(".")}
+    if other:
+        raise RunError(
+            f"{path} holds other files ({', '.join(sorted(other)[:3])}). "
+            "Give an empty or a new folder with --out."
+        )
+
+
+@dataclass(frozen=True)
+class ArmResult:
+    """Everything that an arm left behind; what it has not written yet is empty."""
+
+    arm: Arm
+    responses: tuple[Response, ...]
+    free: tuple[Response, ...]
+    latency: tuple[Response, ...]
+    scores: tuple[ItemScore, ...]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as a reader sees it.
+
+    Attributes:
+        path: its folder.
+        plan: what was asked for, resolved.
+        manifest: model, task, environment, hashes.
+        arms: in the order in which they ran.
+        recommendation: the advice the plan came from, as JSON, or None.
+    """
+
+    path: Path
+    plan: Plan
+    manifest: RunManifest
+    arms: tuple[ArmResult, ...]
+    recommendation: dict[str, Any] | None = None
+
+
+def read_run(folder: Path) -> Run:
+    """Read a run, finished or not, without a lock.
+
+    Raises:
+        RunError: it is no run folder, or a file in it is damaged.
+    """
+    if not (folder / "run.json").is_file():
+        raise RunError(f"{folder} is no run folder: it has no run.json. {_HOW_MADE}")
+    manifest = read_record(folder / "run.json", RunManifest)
+    return Run(
+        path=folder,
+        plan=read_plan(folder / "plan.yaml"),
+        manifest=manifest,
+        arms=tuple(_read_arm(arm_folder(folder, name)) for name in manifest.arms),
+        recommendation=_read_recommendation(folder / "recommendation.json"),
+    )
+
+
+def _read_arm(folder: Path) -> ArmResult:
+    return ArmResult(
+        arm=read_record(folder / "arm.json", Arm),
+        responses=read_lines(folder / "responses.jsonl", Response),
+        free=read_lines(folder / "free.jsonl", Response),
+        latency=read_lines(folder / "latency.jsonl", Response),
+        scores=read_lines(folder / "scores.jsonl", ItemScore),
+    )
+
+
+def _read_recommendation(path: Path) -> dict[str, Any] | None:
+    if not path.exists():
+        return None
+    try:
+        value = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise RunError(f"{path} is damaged: {error}. Delete it; the run stays as it is.") from None
+    return dict(value)
+
+
+# ---------------------------------------------------------------- artifacts
+
+
+class ArtifactFile(Frozen):
+    """One file of an artifact."""
+
+    sha256: str
+    bytes: int
+
+
+class ArtifactManifest(Frozen):
+    """``manifest.json`` of an artifact; the cost is what making it once took."""
+
+    schema_version: Literal[1] = 1
+    kind: str
+    fingerprint: str
+    cost: Cost = Cost()
+    files: dict[str, ArtifactFile] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """Something made once and used by every run that needs the same.
+
+    Attributes:
+        path: its folder; read only.
+        cost: what it took when it was made.
+        bytes: size of its files.
+        reused: False when this very call made it.
+    """
+
+    path: Path
+    cost: Cost
+    bytes: int
+    reused: bool
+
+
+class ArtifactStore:
+    """Folders named by the hash of everything that made them; they appear whole or not at all."""
+
+    def __init__(self, root: Path | None = None) -> None:
+        """A store below a folder, ``$ADVISOR_HOME/artifacts`` unless told."""
+        self.root = root or home() / "artifacts"
+
+    def find(self, kind: str, fingerprint: str) -> Artifact | None:
+        """The artifact, its hashes checked; a damaged one is set aside and None comes back."""
+        folder = self._folder(kind, fingerprint)
+        if not folder.is_dir():
+            return None
+        manifest = _intact(folder)
+        if manifest is None:
+            self._set_aside(folder)
+            return None
+        return _artifact(folder, manifest, reused=True)
+
+    def obtain(self, kind: str, fingerprint: str, make: Callable[[Path], Cost]) -> Artifact:
+        """The artifact, made now if it is not there.
+
+        Args:
+            kind: such as ``weights``, ``index``, ``answers``.
+            fingerprint: hash of everything that can change it.
+            make: fills an empty folder and returns what that cost. Another process that
+                wants the same waits meanwhile.
+        """
+        with self._alone(kind, fingerprint):
+            found = self.find(kind, fingerprint)
+            return found or self._publish(kind, fingerprint, make)
+
+    def scratch(self, kind: str, fingerprint: str) -> Path:
+        """A folder for checkpoints that outlives a kill; `obtain` removes it when it is done."""
+        folder = self.root / kind / f".{fingerprint}.scratch"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def discard(self, kind: str, fingerprint: str) -> None:
+        """Remove an artifact, if it is there."""
+        shutil.rmtree(self._folder(kind, fingerprint), ignore_errors=True)
+
+    def _folder(self, kind: str, fingerprint: str) -> Path:
+        return self.root / kind / fingerprint
+
+    def _publish(self, kind: str, fingerprint: str, make: Callable[[Path], Cost]) -> Artifact:
+        folder = self._folder(kind, fingerprint)
+        draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{fingerprint[:16]}."))
+        try:
+            cost = make(draft)
+            manifest = ArtifactManifest(
+                kind=kind, fingerprint=fingerprint, cost=cost, files=_files(draft)
+            )
+            write_record(draft / "manifest.json", manifest)
+            draft.chmod(0o755)
+            draft.rename(folder)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+        _sync_folder(folder.parent)
+        shutil.rmtree(self.root / kind / f".{fingerprint}.scratch", ignore_errors=True)
+        return _artifact(folder, manifest, reused=False)
+
+    @contextmanager
+    def _alone(self, kind: str, fingerprint: str) -> Iterator[None]:
+        self._folder(kind, fingerprint).parent.mkdir(parents=True, exist_ok=True)
+        path = self.root / kind / f".{fingerprint}.lock"
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+    def _set_aside(self, folder: Path) -> None:
+        aside = folder.with_name(f"{folder.name}.damaged-{time.time_ns()}")
+        folder.rename(aside)
+        log.warning("artifact %s is damaged; set aside as %s and made again", folder, aside.name)
+
+
+def _files(folder: Path) -> dict[str, ArtifactFile]:
+    files = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+            name = path.relative_to(folder).as_posix()
+            files[name] = ArtifactFile(sha256=sha256_of_file(path), bytes=path.stat().st_size)
+    return files
+
+
+def _intact(folder: Path) -> ArtifactManifest | None:
+    try:
+        manifest = read_record(folder / "manifest.json", ArtifactManifest)
+    except RunError:
+        return None
+    for name, file in manifest.files.items():
+        path = folder / name
+        if (
+            not path.is_file()
+            or path.stat().st_size != file.bytes
+            or sha256_of_file(path) != file.sha256
+        ):
+            return None
+    return manifest
+
+
+def _artifact(folder: Path, manifest: ArtifactManifest, *, reused: bool) -> Artifact:
+    size = sum(file.bytes for file in manifest.files.values())
+    return Artifact(path=folder, cost=manifest.cost, bytes=size, reused=reused)

@@ -1,0 +1,385 @@
+"""The process of one arm: ``python -m benchmarks.worker RUN_FOLDER ARM``.
+
+A process of its own makes peak memory measurable, and a crash the loss of one arm. Progress
+goes to standard output as JSON lines; everything that libraries print goes to the log.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Protocol
+
+from benchmarks.environment import peak_memory_bytes
+from benchmarks.plan import Plan
+from benchmarks.records import Arm, Cost, CurvePoint, Failure, ItemScore, Response
+from benchmarks.store import (
+    Appender,
+    ArtifactStore,
+    arm_folder,
+    read_plan,
+    read_record,
+    write_atomic,
+    write_record,
+)
+from benchmarks.tasks.task import Item, Task
+from strategies.data import Frozen
+from strategies.errors import NotApplicableError, UserError
+from strategies.progress import Progress
+
+Scores = dict[str, float | None]
+
+
+class Answers(Protocol):
+    """Whatever answers items; `benchmarks.answerer.Answerer` is the same."""
+
+    def answer(self, items: Sequence[Item], *, free: bool = False) -> Iterator[Response]:
+        """A response an item, in any order, each as soon as it is finished."""
+        ...
+
+
+@dataclass(frozen=True)
+class Ready:
+    """An arm that can answer, and what it took to get there."""
+
+    answerer: Answers
+    cost: Cost = field(default_factory=Cost)
+    curve: tuple[CurvePoint, ...] = ()
+    reused: tuple[str, ...] = ()
+
+
+class Evaluate(Protocol):
+    """Answers what is not known yet and scores everything."""
+
+    def __call__(
+        self,
+        task: Task,
+        answerer: Answers,
+        known: Mapping[str, Response],
+        record: Callable[[Response], None],
+    ) -> tuple[Scores, list[ItemScore]]:
+        """Scores over all test items, and one score an item."""
+        ...
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The heavy parts of a worker.
+
+    Attributes:
+        load: the task of a plan, cut to size.
+        prepare: trains and indexes what an arm needs.
+        evaluate: answers and scores.
+    """
+
+    load: Callable[[Plan], Task]
+    prepare: Callable[[Plan, Task, Arm, Progress], Ready]
+    evaluate: Evaluate
+
+
+# ---------------------------------------------------------------- the real parts
+
+
+def real_parts() -> Parts:
+    """The parts that a bench uses; they import torch and lm_eval when they are called."""
+    return Parts(load=load_cut, prepare=_prepare, evaluate=_evaluate)
+
+
+def load_cut(plan: Plan) -> Task:
+    """The task of a plan, cut to the plan's limits.
+
+    Raises:
+        DataError: it cannot be found or used.
+    """
+    from benchmarks.tasks.catalogue import load_task
+
+    return load_task(plan.task).cut(plan.limits)
+
+
+def _prepare(plan: Plan, task: Task, arm: Arm, progress: Progress) -> Ready:
+    if arm.floor:
+        from benchmarks.floors import prepare_floor
+        from strategies.embedding import load_embedder
+
+        floor = prepare_floor(arm.name, task, lambda: load_embedder(plan.embedder))
+        return Ready(answerer=floor, cost=floor.cost)
+    from benchmarks.answerer import prepare_arm
+
+    method = next(method for method in plan.methods if method.name == arm.name)
+    made = prepare_arm(plan, task, method, arm.seed, ArtifactStore(), progress)
+    return Ready(made.answerer, made.cost, tuple(made.curve), tuple(made.reused))
+
+
+def _evaluate(
+    task: Task,
+    answerer: Answers,
+    known: Mapping[str, Response],
+    record: Callable[[Response], None],
+) -> tuple[Scores, list[ItemScore]]:
+    from benchmarks.evaluation import evaluate_arm
+
+    return evaluate_arm(task, answerer, known, record)
+
+
+# ---------------------------------------------------------------- one arm
+
+
+class _Lazy:
+    """An answerer that is prepared when the first answer is wanted, if ever."""
+
+    def __init__(self, prepare: Callable[[], Answers]) -> None:
+        self._prepare = prepare
+        self._answerer: Answers | None = None
+
+    def answer(self, items: Sequence[Item], *, free: bool = False) -> Iterator[Response]:
+        if self._answerer is None:
+            self._answerer = self._prepare()
+        return self._answerer.answer(items, free=free)
+
+
+class ArmWork:
+    """One arm, from what is known already to ``arm.json`` finished."""
+
+    def __init__(self, run: Path, name: str, parts: Parts, progress: Progress) -> None:
+        """The work of an arm whose ``arm.json`` says pending."""
+        self.folder = arm_folder(run, name)
+        self.plan = read_plan(run / "plan.yaml")
+        self.arm = read_record(self.folder / "arm.json", Arm)
+        self.parts = parts
+        self.progress = progress
+        self.task = parts.load(self.plan)
+        self.answerer = _Lazy(self._prepare)
+
+    def finish(self) -> None:
+        """Answer, score and measure everything that is missing, then write the results."""
+        scores, items, responses = self._answer_all()
+        free = self._answer_freely()
+        latency = self._measure_latency()
+        _write_lines(self.folder / "scores.jsonl", items)
+        self._keep(
+            status="finished",
+            scores=scores,
+            format_validity=format_validity(self.task, free, responses),
+            recall_at_k=recall_at_k(self.task.test, responses),
+            cost=self._cost(responses, latency),
+        )
+
+    def fail(self, error: BaseException) -> None:
+        """Write down why there is no result."""
+        if isinstance(error, NotApplicableError):
+            self._keep(status="refused", reason=str(error))
+        else:
+            self._keep(status="failed", failure=failure_of(error))
+
+    def _prepare(self) -> Answers:
+        ready = self.parts.prepare(self.plan, self.task, self.arm, self.progress)
+        reused = tuple(sorted({*self.arm.reused, *ready.reused}))
+        peak = _largest(self.arm.cost.peak_memory_bytes, ready.cost.peak_memory_bytes)
+        cost = ready.cost.model_copy(update={"peak_memory_bytes": peak})
+        self._keep(cost=cost, curve=ready.curve, reused=reused)
+        return ready.answerer
+
+    def _answer_all(self) -> tuple[Scores, list[ItemScore], tuple[Response, ...]]:
+        with Appender(self.folder / "responses.jsonl", Response) as file:
+            known = {response.id: response for response in file.records}
+
+            def record(response: Response) -> None:
+                file.append(response)
+                self.progress("answering", len(file.records), len(self.task.test))
+
+            scores, items = self.parts.evaluate(self.task, self.answerer, known, record)
+            answered = {response.id: response for response in file.records}
+        self._keep(cost=self.arm.cost.model_copy(update={"peak_memory_bytes": self._peak()}))
+        return scores, items, tuple(answered[item.id] for item in self.task.test)
+
+    def _answer_freely(self) -> tuple[Response, ...]:
+        if not self.task.closed or self.arm.floor:
+            return ()
+        with Appender(self.folder / "free.jsonl", Response) as file:
+            known = {response.id for response in file.records}
+            missing = [item for item in self.task.test if item.id not in known]
+            for response in self.answerer.answer(missing, free=True) if missing else ():
+                file.append(response)
+                self.progress("free answers", len(file.records), len(self.task.test))
+            return tuple(file.records)
+
+    def _measure_latency(self) -> tuple[Response, ...]:
+        items = self.task.test[: self.plan.latency_items]
+        with Appender(self.folder / "latency.jsonl", Response) as file:
+            known = {response.id for response in file.records}
+            missing = [item for item in items if item.id not in known]
+            if missing:
+                # The first answer pays for lazy set-up that no later one pays.
+                self._answer_alone(missing[0])
+            for item in missing:
+                file.append(self._answer_alone(item))
+                self.progress("latency", len(file.records), len(items))
+            wanted = {item.id for item in items}
+            return tuple(response for response in file.records if response.id in wanted)
+
+    def _answer_alone(self, item: Item) -> Response:
+        start = time.perf_counter()
+        (response,) = self.answerer.answer([item])
+        return response.model_copy(update={"seconds": time.perf_counter() - start})
+
+    def _cost(self, responses: Sequence[Response], latency: Sequence[Response]) -> Cost:
+        seconds = sum(response.seconds for response in responses)
+        alone = [response.seconds for response in latency]
+        return self.arm.cost.model_copy(
+            update={
+                "answer_seconds": seconds,
+                "peak_memory_bytes": self._peak(),
+                "prompt_tokens": _mean([r.prompt_tokens for r in responses]),
+                "output_tokens": _mean([r.output_tokens for r in responses]),
+                "latency_p50_seconds": percentile(alone, 50),
+                "latency_p95_seconds": percentile(alone, 95),
+                "items_per_second": len(responses) / seconds if seconds > 0 else None,
+            }
+        )
+
+    def _peak(self) -> int | None:
+        # An arm that had nothing to answer has loaded nothing: its own peak says nothing.
+        own = peak_memory_bytes() if "answers" not in self.arm.reused else None
+        return _largest(self.arm.cost.peak_memory_bytes, own)
+
+    def _keep(self, **changes: object) -> None:
+        self.arm = self.arm.model_copy(update=changes)
+        write_record(self.folder / "arm.json", self.arm)
+
+
+# ---------------------------------------------------------------- figures
+
+
+def format_validity(
+    task: Task, free: Sequence[Response], responses: Sequence[Response]
+) -> float | None:
+    """Share of answers that keep the answer format; None where the task has none.
+
+    Args:
+        task: closed tasks ask for one of the choices, extraction asks for a JSON object.
+        free: free generations of a closed task.
+        responses: the answers that were scored.
+    """
+    if task.kind == "extraction":
+        from benchmarks.tasks.metrics import METRICS
+
+        valid = METRICS["json_validity"].item
+        items = {item.id: item for item in task.test}
+        return _mean([valid(task, items[r.id], r.text) or 0.0 for r in responses])
+    choices = {item.id: item.choices or () for item in task.test}
+    return _mean([float(r.text.strip() in choices[r.id]) for r in free if r.id in choices])
+
+
+def recall_at_k(items: Iterable[Item], responses: Sequence[Response]) -> float | None:
+    """Share of the items with gold passages that were shown one; None when nothing was shown."""
+    shown = {response.id: response.passages for response in responses}
+    if not any(shown.values()):
+        return None
+    hits = [_is_shown(item.passages, shown.get(item.id, ())) for item in items if item.passages]
+    return _mean(hits)
+
+
+def _is_shown(gold: Sequence[str], shown: Sequence[str]) -> bool:
+    return any(
+        chunk == passage or chunk.startswith((f"{passage}#", f"{passage}/"))
+        for passage in gold
+        for chunk in shown
+    )
+
+
+def percentile(values: Sequence[float], share: float) -> float | None:
+    """The percentile (0 to 100) by linear interpolation; None when there are no values."""
+    if not values:
+        return None
+    ordered = sorted(values)
+    place = (len(ordered) - 1) * share / 100
+    low = int(place)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return statistics.fmean(values) if values else None
+
+
+def _largest(*values: int | None) -> int | None:
+    return max((value for value in values if value is not None), default=None)
+
+
+def failure_of(error: BaseException) -> Failure:
+    """What a report says of an exception; running out of memory is named as such."""
+    name = type(error).__name__
+    if isinstance(error, MemoryError) or name == "OutOfMemoryError":
+        kind = "out-of-memory"
+    else:
+        kind = "user-error" if isinstance(error, UserError) else name
+    return Failure(
+        kind=kind,
+        message=str(error) or name,
+        traceback="".join(traceback.format_exception(error)),
+    )
+
+
+def _write_lines(path: Path, records: Sequence[Frozen]) -> None:
+    lines = [
+        json.dumps(r.model_dump(mode="json"), ensure_ascii=False, allow_nan=False) for r in records
+    ]
+    write_atomic(path, "".join(line + "\n" for line in lines))
+
+
+# ---------------------------------------------------------------- process
+
+
+def main(arguments: Sequence[str], parts: Parts | None = None) -> int:
+    """Work on one arm; 0 when it ended in ``arm.json``, also as failed or refused.
+
+    Args:
+        arguments: run folder and name of the arm's folder.
+        parts: replaced by tests and by nobody else.
+    """
+    run, name = arguments
+    _end_with_the_parent()
+    work = ArmWork(Path(run), name, parts or real_parts(), _events())
+    try:
+        work.finish()
+    except Exception as error:
+        traceback.print_exc()
+        work.fail(error)
+    return 0
+
+
+def _events() -> Progress:
+    """Progress as JSON lines on the real standard output, which nothing else may use now."""
+    stream: IO[str] = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    sys.stdout.flush()
+    os.dup2(2, 1)
+
+    def progress(phase: str, done: int, total: int) -> None:
+        event = {"event": "advance", "phase": phase, "done": done, "total": total}
+        stream.write(json.dumps(event) + "\n")
+        stream.flush()
+
+    return progress
+
+
+def _end_with_the_parent() -> None:
+    """End this process when the parent does, even by kill -9: its end of our input closes."""
+
+    def wait() -> None:
+        while os.read(0, 1024):
+            pass
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

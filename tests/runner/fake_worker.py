@@ -1,0 +1,89 @@
+"""The real worker with light parts: it answers by a rule, and fails where it is told to.
+
+``FAKE_FAULT`` names an arm and what befalls it there, such as ``lora-s0:kill``.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+
+from benchmarks.plan import Plan
+from benchmarks.records import Arm, Cost, Response
+from benchmarks.tasks.metrics import aggregate, score_item
+from benchmarks.tasks.task import Item, Task
+from benchmarks.worker import Parts, Ready, main
+from benchmarks.records import ItemScore
+from strategies.errors import NotApplicableError
+from strategies.progress import Progress
+from tests.runner import material
+
+PAUSE_SECONDS = float(os.environ.get("FAKE_PAUSE_SECONDS", "0"))
+
+
+class RuleAnswerer:
+    """Right on every third item, whatever is asked."""
+
+    def __init__(self, fault: str) -> None:
+        self.fault = fault
+
+    def answer(self, items: Sequence[Item], *, free: bool = False) -> Iterator[Response]:
+        for number, item in enumerate(items):
+            time.sleep(PAUSE_SECONDS)
+            if self.fault and number == 3:
+                befall(self.fault)
+            right = int(item.id.rpartition("-")[2]) % 3 == 0
+            text = item.output if right else "no label" if free else item.choices[0]
+            yield Response(id=item.id, text=text, prompt_tokens=7, seconds=0.5)
+
+
+def befall(fault: str) -> None:
+    if fault == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if fault == "exit":
+        os._exit(7)
+    if fault == "memory":
+        raise MemoryError("9 GiB wanted")
+    if fault == "refuse":
+        raise NotApplicableError("this task is not for it")
+    raise RuntimeError(f"{fault} happened")
+
+
+def prepare(plan: Plan, task: Task, arm: Arm, progress: Progress) -> Ready:
+    print("a library prints to standard output")
+    note = os.environ.get("FAKE_PREPARED")
+    if note:
+        with open(note, "a") as file:
+            file.write(f"{arm.folder}\n")
+    progress("training", 1, 1)
+    name, _, fault = os.environ.get("FAKE_FAULT", "").partition(":")
+    cost = Cost(train_seconds=3.0, trainable_parameters=5)
+    return Ready(RuleAnswerer(fault if name == arm.folder else ""), cost=cost)
+
+
+def evaluate(task, answerer, known, record):
+    texts = {name: response.text for name, response in known.items()}
+    missing = [item for item in task.test if item.id not in texts]
+    for response in answerer.answer(missing) if missing else ():
+        record(response)
+        texts[response.id] = response.text
+    ordered = [texts[item.id] for item in task.test]
+    scores = {task.metric: aggregate(task, task.metric, task.test, ordered)}
+    items = [
+        ItemScore(
+            id=item.id,
+            metrics=score_item(task, item, text),
+            reference=item.output,
+            prediction=text,
+        )
+        for item, text in zip(task.test, ordered, strict=True)
+    ]
+    return scores, items
+
+
+if __name__ == "__main__":
+    light = Parts(load=lambda plan: material.resolve(plan).task, prepare=prepare, evaluate=evaluate)
+    sys.exit(main(sys.argv[1:], light))
