@@ -6,315 +6,42 @@ Everything a report says is computed here; `benchmarks.report` only lays it out.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import combinations, product
-from math import lcm
 from pathlib import Path
 from statistics import fmean, median, stdev
 from typing import Any, Literal
 
-from pydantic import Field
-
 from benchmarks import statistics
-from benchmarks.plan import Limits
-from benchmarks.records import Cost, CurvePoint, ItemScore, RunManifest
-from benchmarks.statistics import Outcomes
+from benchmarks.pairing import ScoreTable, all_differences, family_of, side_of
+from benchmarks.records import Cost, RunManifest
+from benchmarks.results import (
+    Advice,
+    CommonMethod,
+    Comparison,
+    Curve,
+    Difference,
+    Flip,
+    Flips,
+    Frontier,
+    FrontierPoint,
+    Interval,
+    MethodResult,
+    Problem,
+    Regret,
+    RunsComparison,
+    SeedScore,
+    Standing,
+    Status,
+)
 from benchmarks.store import ArmResult, Run, read_run
-from strategies.data import Frozen
 from strategies.errors import RunError
 
 BASELINE = "zero-shot"
-ALPHA = 1 - statistics.CONFIDENCE
 EXAMPLES = 3
 """Items shown of what a method fixed, and as many of what it broke."""
 SAME_SCORE = 1e-6
 
-Status = Literal["finished", "partial", "failed", "refused", "skipped", "pending"]
-Standing = Literal["leader", "tied", "behind", "ahead"]
-
 load_run = read_run
 """How a run folder is read; the one place to change when folders change."""
-
-
-class Interval(Frozen):
-    """A 95 % confidence interval and how it was computed."""
-
-    low: float
-    high: float
-    method: str
-
-
-class SeedScore(Frozen):
-    """The primary score of one arm; None when that arm has none."""
-
-    seed: int
-    status: str
-    score: float | None = None
-
-
-class Problem(Frozen):
-    """Why an arm has no result."""
-
-    seed: int
-    status: str
-    kind: str = ""
-    message: str = ""
-
-
-class MethodResult(Frozen):
-    """How one method or floor came out, over all its seeds.
-
-    Attributes:
-        summary: one line for people.
-        status: ``partial`` when some seeds finished and some did not.
-        standing: against the leading method; None for a method without a full result. Only a
-            floor can be ``ahead``.
-        score: mean over finished seeds of the primary metric; None is undefined.
-        interval: of `score`; None when the score is not a function of the items' values.
-        seed_spread: standard deviation over seeds; None with fewer than two.
-        scores: every metric, mean over finished seeds.
-        format_validity: share of free generations that keep the answer format.
-        recall_at_k: share of items with gold passages for which one was shown.
-        items: items that count.
-        unanswered: items without a value that other methods have; they count as 0.
-        truncated: prompts that had to be cut, over all seeds.
-        cost: mean over finished seeds; memory is the largest.
-        reused: what came out of the artifact store; its cost is what it first took.
-        fingerprints: of the arms, in order of seeds.
-    """
-
-    name: str
-    summary: str = ""
-    floor: bool
-    status: Status
-    standing: Standing | None = None
-    score: float | None = None
-    interval: Interval | None = None
-    seeds: tuple[SeedScore, ...]
-    seed_spread: float | None = None
-    scores: dict[str, float | None] = Field(default_factory=dict)
-    format_validity: float | None = None
-    recall_at_k: float | None = None
-    items: int = 0
-    unanswered: int = 0
-    truncated: int = 0
-    cost: Cost = Cost()
-    reused: tuple[str, ...] = ()
-    fingerprints: tuple[str, ...] = ()
-    problems: tuple[Problem, ...] = ()
-
-
-class Difference(Frozen):
-    """A paired difference on the primary metric, a minus b.
-
-    Attributes:
-        interval: of the difference, not corrected for the number of comparisons.
-        p_holm: `p_value` corrected over all pairs of the same family.
-        test: name of the test.
-        discordance: share of items on which the two differ.
-        detectable: smallest difference that this sample finds with 80 % power; None when
-            there is none.
-        detectable_corrected: the same at the strictest level of the correction.
-    """
-
-    a: str
-    b: str
-    family: Literal["methods", "floors", "runs"]
-    difference: float
-    interval: Interval
-    p_value: float
-    p_holm: float
-    test: str
-    items: int
-    discordance: float
-    detectable: float | None
-    detectable_corrected: float | None
-
-    @property
-    def separated(self) -> bool:
-        """Whether the two can be told apart after correction."""
-        return self.p_holm < ALPHA
-
-    def seen_from(self, name: str) -> Difference:
-        """The same difference with `name` as a."""
-        if name == self.a:
-            return self
-        turned = Interval(
-            low=-self.interval.high, high=-self.interval.low, method=self.interval.method
-        )
-        return self.model_copy(
-            update={
-                "a": self.b,
-                "b": self.a,
-                "difference": -self.difference,
-                "interval": turned,
-            }
-        )
-
-
-class Flip(Frozen):
-    """One item on which a method and the baseline differ.
-
-    Attributes:
-        input: what was asked; None when the task could not be read.
-        reference: the first accepted answer.
-        before: the baseline's answer.
-        after: the method's answer.
-    """
-
-    id: str
-    input: str | None
-    reference: str
-    before: str
-    after: str
-    before_value: float
-    after_value: float
-
-
-class Flips(Frozen):
-    """What a method fixed and broke against the baseline; counts of items."""
-
-    method: str
-    baseline: str
-    fixed: int
-    broken: int
-    unchanged: int
-    fixed_examples: tuple[Flip, ...]
-    broken_examples: tuple[Flip, ...]
-
-
-class FrontierPoint(Frozen):
-    """A method's cost in seconds and its score; whether nothing is better on both."""
-
-    name: str
-    floor: bool
-    cost_seconds: float
-    score: float
-    efficient: bool
-
-
-class Frontier(Frozen):
-    """Score against one kind of cost."""
-
-    cost: Literal["total_seconds", "latency_p50_seconds"]
-    points: tuple[FrontierPoint, ...]
-
-
-class Regret(Frozen):
-    """What following the advice cost, in score; `cross_fitted` is the honest figure."""
-
-    naive: float
-    cross_fitted: float
-    interval: Interval
-    wins: dict[str, float]
-
-
-class Advice(Frozen):
-    """The recommended method beside the measured winner.
-
-    Attributes:
-        recommended: first of the ranking that the answers allow; None when there is none.
-        compared: what `regret` is of: the first allowed method of the ranking that ran.
-        allowed: methods of this run that the answers allow.
-        winner: the best of `allowed` on all items.
-        regret: None when it cannot be computed; `notes` says why.
-    """
-
-    recommended: str | None
-    compared: str | None
-    allowed: tuple[str, ...]
-    winner: str | None
-    regret: Regret | None
-    notes: tuple[str, ...] = ()
-
-
-class Curve(Frozen):
-    """The training curve of one arm."""
-
-    method: str
-    seed: int
-    points: tuple[CurvePoint, ...]
-
-
-class Comparison(Frozen):
-    """All that a report says of a run; written as ``comparison.json``.
-
-    Attributes:
-        recommendation: the advice that the plan came from, as the advisor wrote it.
-        methods: best first, then what has no score; floors after methods.
-        leader: the best method; None when none finished.
-        tied: methods not separated from the leader, the leader first.
-        best_floor: the best baseline without a language model.
-        above_floor: methods separated above the best floor.
-        differences: all pairs of methods, and every method against every floor.
-        items: test items that count.
-        units: what is resampled; fewer than `items` when items share groups.
-        typical_detectable: median over pairs of methods of the smallest difference that the
-            sample finds with 80 % power.
-        notes: what a reader has to know to read the figures right.
-    """
-
-    schema_version: Literal[1] = 1
-    run: RunManifest
-    seeds: tuple[int, ...]
-    limits: Limits
-    latency_items: int
-    recommendation: dict[str, Any] | None
-    methods: tuple[MethodResult, ...]
-    leader: str | None
-    tied: tuple[str, ...]
-    best_floor: str | None
-    above_floor: tuple[str, ...]
-    differences: tuple[Difference, ...]
-    items: int
-    units: int
-    typical_detectable: float | None
-    typical_detectable_corrected: float | None
-    frontiers: tuple[Frontier, ...]
-    flips: tuple[Flips, ...]
-    advice: Advice | None
-    curves: tuple[Curve, ...]
-    notes: tuple[str, ...]
-
-    def method(self, name: str) -> MethodResult:
-        """The result of that name."""
-        return next(result for result in self.methods if result.name == name)
-
-    def against(self, name: str) -> list[Difference]:
-        """All differences of one method, with that method as a."""
-        return [d.seen_from(name) for d in self.differences if name in (d.a, d.b)]
-
-
-class CommonMethod(Frozen):
-    """A method that finished in both runs, on the items both share."""
-
-    name: str
-    score_a: float
-    score_b: float
-    difference: Difference
-
-
-class RunsComparison(Frozen):
-    """Two runs of one task, paired on the items that both answered.
-
-    Attributes:
-        methods: differences are run b minus run a.
-        items: shared items.
-        only_a: items, then methods, that only run a has; likewise `only_b`.
-        changed: items of one id whose reference differs; left out.
-    """
-
-    schema_version: Literal[1] = 1
-    run_a: RunManifest
-    run_b: RunManifest
-    metric: str
-    items: int
-    only_a: int
-    only_b: int
-    changed: int
-    methods: tuple[CommonMethod, ...]
-    methods_only_a: tuple[str, ...]
-    methods_only_b: tuple[str, ...]
-    notes: tuple[str, ...]
 
 
 # ---------------------------------------------------------------- comparing
@@ -332,8 +59,8 @@ def compare(run: Run, inputs: Mapping[str, str] | None = None) -> Comparison:
         run: what was read from its folder.
         inputs: test item id to its input, for the examples; None leaves inputs out.
     """
-    table = _ScoreTable(run.arms, run.manifest.task.metric)
-    differences = _all_differences(table)
+    table = ScoreTable(run.arms, run.manifest.task.metric)
+    differences = all_differences(table)
     results = [_result(name, run, table) for name in table.names]
     leader = _leader(results)
     results = [_placed(result, leader, differences) for result in results]
@@ -372,7 +99,7 @@ def compare_runs(run_a: Run, run_b: Run) -> RunsComparison:
     """
     _refuse_different_tasks(run_a.manifest, run_b.manifest)
     metric = run_a.manifest.task.metric
-    a, b = _ScoreTable(run_a.arms, metric), _ScoreTable(run_b.arms, metric)
+    a, b = ScoreTable(run_a.arms, metric), ScoreTable(run_b.arms, metric)
     shared = [item for item in a.ids if item in b.references]
     same = [item for item in shared if a.references[item] == b.references[item]]
     names = [name for name in a.scored if name in b.scored]
@@ -397,235 +124,10 @@ def compare_runs(run_a: Run, run_b: Run) -> RunsComparison:
     )
 
 
-# ---------------------------------------------------------------- item scores
-
-
-class _ScoreTable:
-    """Item scores of all arms, aligned on the items that count."""
-
-    def __init__(self, arms: Sequence[ArmResult], metric: str) -> None:
-        self.metric = metric
-        self.macro = metric == "macro_f1"
-        self.names = list(dict.fromkeys(result.arm.name for result in arms))
-        self.arms = {n: [r for r in arms if r.arm.name == n] for n in self.names}
-        self.finished = {
-            name: [r for r in mine if r.arm.status == "finished" and r.scores]
-            for name, mine in self.arms.items()
-        }
-        self.lines = {
-            id(result): {score.id: score for score in result.scores}
-            for mine in self.finished.values()
-            for result in mine
-        }
-        first: dict[str, ItemScore] = {}
-        for scores in self.lines.values():
-            for item, score in scores.items():
-                if self._counts(score):
-                    first.setdefault(item, score)
-        # One order for all runs of a task, so that seeded resampling gives the same figures.
-        self.ids = sorted(first)
-        self.references = {item: first[item].reference for item in self.ids}
-        self.groups = {item: first[item].group for item in self.ids}
-
-    @property
-    def scored(self) -> list[str]:
-        """Names with at least one finished arm."""
-        return [name for name in self.names if self.finished[name]]
-
-    @property
-    def complete(self) -> list[str]:
-        """Names all of whose arms finished."""
-        return [n for n in self.scored if len(self.finished[n]) == len(self.arms[n])]
-
-    @property
-    def unit_count(self) -> int:
-        """How many units there are to resample."""
-        return len(set(self.units(self.ids)))
-
-    def is_floor(self, name: str) -> bool:
-        return any(result.arm.floor for result in self.arms[name])
-
-    def units(self, ids: Sequence[str]) -> list[int]:
-        """The unit of every item: its group's, or its own."""
-        keys = [
-            ("item", item) if self.groups[item] is None else ("group", str(self.groups[item]))
-            for item in ids
-        ]
-        places = {key: place for place, key in enumerate(dict.fromkeys(keys))}
-        return [places[key] for key in keys]
-
-    def _counts(self, score: ItemScore) -> bool:
-        return self.macro or score.metrics.get(self.metric) is not None
-
-    def line(self, result: ArmResult, item: str) -> ItemScore | None:
-        return self.lines[id(result)].get(item)
-
-    def value(self, result: ArmResult, item: str) -> float:
-        """An item's value; an item without an answer counts as 0."""
-        score = self.line(result, item)
-        if score is None:
-            return 0.0
-        if self.macro:
-            return _correct(score)
-        return score.metrics.get(self.metric) or 0.0
-
-    def values(self, name: str, ids: Sequence[str]) -> list[float]:
-        """Per item, the mean over seeds."""
-        arms = self.finished[name]
-        return [fmean(self.value(result, item) for result in arms) for item in ids]
-
-    def unanswered(self, name: str) -> int:
-        """Items for which some seed has no value, though other arms have one."""
-        return sum(
-            any(
-                (score := self.line(result, item)) is None or not self._counts(score)
-                for result in self.finished[name]
-            )
-            for item in self.ids
-        )
-
-    def labels(self) -> list[str]:
-        """All labels and answers of any arm."""
-        found = set(self.references.values())
-        for scores in self.lines.values():
-            found |= {score.prediction.strip() for score in scores.values()}
-        return sorted({label.strip() for label in found} | {""})
-
-    def outcomes(self, name: str, ids: Sequence[str], labels: Sequence[str]) -> Outcomes:
-        """What the statistics need of one method over some items."""
-        units = self.units(ids)
-        if not self.macro:
-            return statistics.mean_outcomes(self.values(name, ids), units)
-        answers = [
-            [score.prediction.strip() if (score := self.line(arm, i)) else "" for i in ids]
-            for arm in self.finished[name]
-        ]
-        references = [self.references[item].strip() for item in ids]
-        return statistics.macro_f1_outcomes(references, answers, labels, units)
-
-    def right_or_wrong(self, name: str, ids: Sequence[str]) -> bool:
-        """Whether exact tests of right and wrong apply: one seed, 0 or 1, no groups, no F1."""
-        return (
-            not self.macro
-            and len(self.finished[name]) == 1
-            and len(set(self.units(ids))) == len(ids)
-            and set(self.values(name, ids)) <= {0.0, 1.0}
-        )
-
-
-def _correct(score: ItemScore) -> float:
-    accuracy = score.metrics.get("accuracy")
-    if accuracy is not None:
-        return accuracy
-    return float(score.prediction.strip() == score.reference.strip())
-
-
-# ---------------------------------------------------------------- differences
-
-
-class _Side(Frozen):
-    """One side of a paired difference; `values` are per item, in the same order on both."""
-
-    model_config = {"arbitrary_types_allowed": True}
-
-    name: str
-    values: tuple[float, ...]
-    outcomes: Outcomes
-    right_or_wrong: bool
-
-
-def _side(table: _ScoreTable, name: str, ids: Sequence[str], labels: Sequence[str]) -> _Side:
-    return _Side(
-        name=name,
-        values=tuple(table.values(name, ids)),
-        outcomes=table.outcomes(name, ids, labels),
-        right_or_wrong=table.right_or_wrong(name, ids),
-    )
-
-
-def _all_differences(table: _ScoreTable) -> list[Difference]:
-    labels = table.labels() if table.macro else []
-    sides = {name: _side(table, name, table.ids, labels) for name in table.complete}
-    methods = [side for name, side in sides.items() if not table.is_floor(name)]
-    floors = [side for name, side in sides.items() if table.is_floor(name)]
-    return [
-        *_family("methods", list(combinations(methods, 2))),
-        *_family("floors", list(product(methods, floors))),
-    ]
-
-
-def _family(
-    family: Literal["methods", "floors", "runs"], pairs: Sequence[tuple[_Side, _Side]]
-) -> list[Difference]:
-    """Differences of all pairs, corrected together."""
-    tested = [_test(a, b) for a, b in pairs]
-    corrected = statistics.holm([p_value for p_value, _, _ in tested])
-    return [
-        _difference(family, pair, test, p_holm, len(pairs))
-        for pair, test, p_holm in zip(pairs, tested, corrected, strict=True)
-    ]
-
-
-def _test(a: _Side, b: _Side) -> tuple[float, str, Interval]:
-    if a.right_or_wrong and b.right_or_wrong:
-        only_a, only_b = _discordant(a.values, b.values)
-        low, high = statistics.tango_interval(only_a, only_b, len(a.values))
-        interval = Interval(low=low, high=high, method="Tango score")
-        return statistics.mcnemar_exact(only_a, only_b), "exact McNemar", interval
-    low, high = statistics.difference_interval(*_same_width(a.outcomes, b.outcomes))
-    unit = "" if a.outcomes.units == len(a.values) else " of groups"
-    interval = Interval(low=low, high=high, method=f"paired bootstrap{unit}")
-    p_value = statistics.permutation_p_value(a.outcomes, b.outcomes)
-    return p_value, f"paired permutation{unit}", interval
-
-
-def _same_width(a: Outcomes, b: Outcomes) -> tuple[Outcomes, Outcomes]:
-    seeds = lcm(a.seeds, b.seeds)
-    return statistics.repeated(a, seeds), statistics.repeated(b, seeds)
-
-
-def _difference(
-    family: Literal["methods", "floors", "runs"],
-    pair: tuple[_Side, _Side],
-    test: tuple[float, str, Interval],
-    p_holm: float,
-    tests: int,
-) -> Difference:
-    a, b = pair
-    p_value, name, interval = test
-    differ = sum(x != y for x, y in zip(a.values, b.values, strict=True)) / len(a.values)
-    return Difference(
-        a=a.name,
-        b=b.name,
-        family=family,
-        difference=a.outcomes.score - b.outcomes.score,
-        interval=interval,
-        p_value=p_value,
-        p_holm=p_holm,
-        test=name,
-        items=len(a.values),
-        discordance=differ,
-        detectable=_detectable(a, b, differ, 1),
-        detectable_corrected=_detectable(a, b, differ, tests),
-    )
-
-
-def _detectable(a: _Side, b: _Side, discordance: float, tests: int) -> float | None:
-    if a.right_or_wrong and b.right_or_wrong:
-        return statistics.detectable_difference(len(a.values), discordance, tests)
-    error = statistics.difference_error(a.outcomes, b.outcomes)
-    return statistics.detectable_from_error(error, tests)
-
-
-def _discordant(a: Sequence[float], b: Sequence[float]) -> tuple[int, int]:
-    pairs = list(zip(a, b, strict=True))
-    return sum(x > y for x, y in pairs), sum(y > x for x, y in pairs)
-
-
 # ---------------------------------------------------------------- results
 
 
-def _result(name: str, run: Run, table: _ScoreTable) -> MethodResult:
+def _result(name: str, run: Run, table: ScoreTable) -> MethodResult:
     arms, finished = table.arms[name], table.finished[name]
     scores = [_seed_score(result, table, name) for result in arms]
     known = [s.score for s in scores if s.score is not None]
@@ -653,7 +155,7 @@ def _result(name: str, run: Run, table: _ScoreTable) -> MethodResult:
     )
 
 
-def _seed_score(result: ArmResult, table: _ScoreTable, name: str) -> SeedScore:
+def _seed_score(result: ArmResult, table: ScoreTable, name: str) -> SeedScore:
     """The aggregate that lm-eval computed, unless unanswered items have to count against it."""
     score = result.arm.scores.get(table.metric) if result in table.finished[name] else None
     if score is not None and table.unanswered(name) and not table.macro:
@@ -661,7 +163,7 @@ def _seed_score(result: ArmResult, table: _ScoreTable, name: str) -> SeedScore:
     return SeedScore(seed=result.arm.seed, status=result.arm.status, score=score)
 
 
-def _score_interval(name: str, score: float | None, table: _ScoreTable) -> Interval | None:
+def _score_interval(name: str, score: float | None, table: ScoreTable) -> Interval | None:
     if score is None or not table.ids:
         return None
     if table.right_or_wrong(name, table.ids):
@@ -742,9 +244,8 @@ def _placed(
     if result.name == leader:
         standing = "leader"
     for difference in differences:
-        if leader in (difference.a, difference.b) and result.name in (difference.a, difference.b):
-            if result.name != leader:
-                standing = _standing(difference.seen_from(result.name))
+        if {leader, result.name} == {difference.a, difference.b}:
+            standing = _standing(difference.seen_from(result.name))
     return result.model_copy(update={"standing": standing})
 
 
@@ -826,7 +327,7 @@ def _dominates(other: tuple[float, float], point: tuple[float, float]) -> bool:
 # ---------------------------------------------------------------- flips
 
 
-def _flips(table: _ScoreTable, inputs: Mapping[str, str] | None) -> tuple[Flips, ...]:
+def _flips(table: ScoreTable, inputs: Mapping[str, str] | None) -> tuple[Flips, ...]:
     if BASELINE not in table.scored:
         return ()
     return tuple(
@@ -836,7 +337,7 @@ def _flips(table: _ScoreTable, inputs: Mapping[str, str] | None) -> tuple[Flips,
     )
 
 
-def _flips_of(name: str, table: _ScoreTable, inputs: Mapping[str, str]) -> Flips:
+def _flips_of(name: str, table: ScoreTable, inputs: Mapping[str, str]) -> Flips:
     before, after = table.values(BASELINE, table.ids), table.values(name, table.ids)
     changes = {item: new - old for item, old, new in zip(table.ids, before, after, strict=True)}
     fixed = [item for item, change in changes.items() if change > 0]
@@ -857,7 +358,7 @@ def _flips_of(name: str, table: _ScoreTable, inputs: Mapping[str, str]) -> Flips
     )
 
 
-def _flip(item: str, name: str, table: _ScoreTable, inputs: Mapping[str, str]) -> Flip:
+def _flip(item: str, name: str, table: ScoreTable, inputs: Mapping[str, str]) -> Flip:
     """An example; with several seeds the answers are the first seed's, the values are means."""
     lines = [table.line(table.finished[which][0], item) for which in (BASELINE, name)]
     before, after = ("" if line is None else line.prediction for line in lines)
@@ -875,7 +376,7 @@ def _flip(item: str, name: str, table: _ScoreTable, inputs: Mapping[str, str]) -
 # ---------------------------------------------------------------- advice
 
 
-def _advice(run: Run, table: _ScoreTable, results: Sequence[MethodResult]) -> Advice | None:
+def _advice(run: Run, table: ScoreTable, results: Sequence[MethodResult]) -> Advice | None:
     if run.recommendation is None:
         return None
     ranked = _allowed_by(run.recommendation)
@@ -908,7 +409,7 @@ def _allowed_by(recommendation: Mapping[str, Any]) -> list[str]:
 
 
 def _regret(
-    compared: str | None, allowed: Sequence[MethodResult], table: _ScoreTable
+    compared: str | None, allowed: Sequence[MethodResult], table: ScoreTable
 ) -> tuple[Regret | None, tuple[str, ...]]:
     if compared is None:
         return None, ("No recommended method is in this run, so the advice is not tested.",)
@@ -944,7 +445,7 @@ def _curves(arms: Sequence[ArmResult]) -> tuple[Curve, ...]:
 
 def _notes(
     run: Run,
-    table: _ScoreTable,
+    table: ScoreTable,
     results: Sequence[MethodResult],
     inputs: Mapping[str, str] | None,
 ) -> tuple[str, ...]:
@@ -969,7 +470,7 @@ def _seed_note(seeds: Sequence[int]) -> str:
     )
 
 
-def _group_notes(table: _ScoreTable) -> list[str]:
+def _group_notes(table: ScoreTable) -> list[str]:
     if table.unit_count == len(table.ids):
         return []
     return [
@@ -978,7 +479,7 @@ def _group_notes(table: _ScoreTable) -> list[str]:
     ]
 
 
-def _score_notes(results: Sequence[MethodResult], table: _ScoreTable) -> list[str]:
+def _score_notes(results: Sequence[MethodResult], table: ScoreTable) -> list[str]:
     notes = [
         f"{r.name}: {r.unanswered} of {r.items} items have no value though other methods have "
         "one; they count as 0."
@@ -1005,10 +506,10 @@ def _refuse_different_tasks(a: RunManifest, b: RunManifest) -> None:
 
 
 def _common_methods(
-    a: _ScoreTable, b: _ScoreTable, ids: Sequence[str], names: Sequence[str]
+    a: ScoreTable, b: ScoreTable, ids: Sequence[str], names: Sequence[str]
 ) -> list[CommonMethod]:
     labels = sorted({*a.labels(), *b.labels()}) if a.macro else []
-    pairs = [(_side(b, name, ids, labels), _side(a, name, ids, labels)) for name in names]
+    pairs = [(side_of(b, name, ids, labels), side_of(a, name, ids, labels)) for name in names]
     return [
         CommonMethod(
             name=difference.a,
@@ -1016,7 +517,7 @@ def _common_methods(
             score_b=after.outcomes.score,
             difference=difference,
         )
-        for (after, before), difference in zip(pairs, _family("runs", pairs), strict=True)
+        for (after, before), difference in zip(pairs, family_of("runs", pairs), strict=True)
     ]
 
 

@@ -116,16 +116,11 @@ def resolve(plan: Plan, say: Callable[[str], None] = lambda text: None) -> Resol
     refuse_if_nothing_runs(plan, task)
     precision = resolve_precision(plan.precision)
     threads = plan.threads or environment.allowed_cores()
-    found = environment.collect(precision, threads)
-    setting = Setting(
-        model_sha256=models.resolve(plan.model, say).sha256,
-        embedder_sha256=models.resolve(plan.embedder, say).sha256,
-        precision=precision,
-        threads=threads,
-        device=found.gpu or "cpu",
-        libraries=found.libraries,
-    )
     fixed = plan.model_copy(update={"precision": precision, "threads": threads})
+    setting = environment.setting_of(
+        fixed, models.resolve(plan.model, say).sha256, models.resolve(plan.embedder, say).sha256
+    )
+    found = environment.collect(precision, threads)
     return Resolved(plan=fixed, task=task, setting=setting, environment=found)
 
 
@@ -392,27 +387,24 @@ class _Bench:
 
     def _known(self, arm: Arm) -> Artifact | None:
         begun = arm_folder(self.folder.path, arm.folder) / "responses.jsonl"
-        # Answers that this run has begun to give are its own; it goes on with them.
-        if begun.exists() and begun.stat().st_size > 0:
-            return None
-        return self.means.artifacts.find("answers", self._answers_key(arm))
+        own = begun.exists() and begun.stat().st_size > 0 and "answers" not in arm.reused
+        # With answers that it has begun to give itself, a run goes on.
+        return None if own else self.means.artifacts.find("answers", self._answers_key(arm))
 
     def _take(self, arm: Arm, known: Artifact) -> bool:
         """Use answers of another run; True when its scores hold for this one as well."""
         before = read_record(known.path / "arm.json", Arm)
-        folder = arm_folder(self.folder.path, arm.folder)
+        taken = {"cost": before.cost, "curve": before.curve, "reused": ("answers",)}
+        # First, so that a kill half-way leaves an arm that takes them again.
+        self.folder.write_arm(arm.model_copy(update=taken))
         same_scores = before.fingerprint == arm.fingerprint
         for name in (*ANSWER_FILES, *(["scores.jsonl"] if same_scores else [])):
             if (known.path / name).exists():
-                shutil.copyfile(known.path / name, folder / name)
-        kept = (
-            before
-            if same_scores
-            else arm.model_copy(update={"cost": before.cost, "curve": before.curve})
-        )
-        self.folder.write_arm(
-            kept.model_copy(update={"name": arm.name, "seed": arm.seed, "reused": ("answers",)})
-        )
+                target = arm_folder(self.folder.path, arm.folder) / name
+                shutil.copyfile(known.path / name, target)
+        if same_scores:
+            same = {"name": arm.name, "seed": arm.seed, "reused": ("answers",)}
+            self.folder.write_arm(before.model_copy(update=same))
         return same_scores
 
     def _publish(self, arm: Arm) -> None:

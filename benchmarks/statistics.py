@@ -1,4 +1,4 @@
-"""Intervals, paired tests, correction and regret: pure functions, seeded, from scipy and statsmodels.
+"""Intervals, paired tests, correction and regret: pure and seeded, by scipy and statsmodels.
 
 A method's item scores are held as sums per *unit*, because every score in use is a function of
 sums: a mean, or macro-F1 of the counts of each label. A unit is what is resampled: an item, or
@@ -8,6 +8,7 @@ cross-fitted regret serve all metrics, clustered or not.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,8 +21,10 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
+from benchmarks.results import ALPHA
+
 Floats = NDArray[np.float64]
-CONFIDENCE = 0.95
+CONFIDENCE = 1 - ALPHA
 POWER = 0.8
 DRAWS = 9999
 """Resamples of a bootstrap or permutation test; 9999 makes the smallest p-value 1/10000."""
@@ -121,7 +124,7 @@ def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
 
     Source: Wilson 1927; by statsmodels.
     """
-    low, high = proportion_confint(successes, trials, alpha=1 - CONFIDENCE, method="wilson")
+    low, high = proportion_confint(successes, trials, alpha=ALPHA, method="wilson")
     return float(low), float(high)
 
 
@@ -238,8 +241,9 @@ def detectable_difference(items: int, discordance: float, tests: int = 1) -> flo
     z_alpha, z_power = _quantiles(tests)
 
     def shortfall(difference: float) -> float:
-        spread = max(0.0, discordance - difference**2) ** 0.5
-        return (z_alpha * discordance**0.5 + z_power * spread) - difference * items**0.5
+        spread = math.sqrt(max(0.0, discordance - difference**2))
+        needed = z_alpha * math.sqrt(discordance) + z_power * spread
+        return needed - difference * math.sqrt(items)
 
     if discordance <= 0 or shortfall(discordance) > 0:
         return None
@@ -426,7 +430,7 @@ def _ratio(numerator: Floats, denominator: Any) -> Floats:
 
 
 def _quantiles(tests: int) -> tuple[float, float]:
-    alpha = (1 - CONFIDENCE) / max(1, tests)
+    alpha = ALPHA / max(1, tests)
     return float(stats.norm.ppf(1 - alpha / 2)), float(stats.norm.ppf(POWER))
 
 
@@ -434,8 +438,8 @@ def _tango_score(only_a: int, only_b: int, items: int, difference: float) -> flo
     """Standardised distance of the observed from an assumed difference, restricted ML variance."""
     linear = -only_a - only_b + (2 * items - only_a + only_b) * difference
     constant = -only_b * difference * (1 - difference)
-    root = max(0.0, linear**2 - 8 * items * constant) ** 0.5
+    root = math.sqrt(max(0.0, linear**2 - 8 * items * constant))
     share = (root - linear) / (4 * items)
     variance = items * (2 * share + difference * (1 - difference))
     gap = only_a - only_b - items * difference
-    return gap / max(variance, 1e-300) ** 0.5
+    return gap / math.sqrt(max(variance, 1e-300))

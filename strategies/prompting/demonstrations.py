@@ -102,6 +102,7 @@ class _NearestPrompter:
         ]
 
     def _shown_to(self, example: Example, scores: np.ndarray, training: bool) -> list[Example]:
-        best_first = (self._train[i] for i in (-scores).argsort(kind="stable"))
+        # Rounded, because a batch and a single text differ in the last bits of a float32.
+        best_first = (self._train[i] for i in (-scores.round(5)).argsort(kind="stable"))
         others = (shown for shown in best_first if not (training and shown.id == example.id))
         return list(islice(others, self._count))[::-1]

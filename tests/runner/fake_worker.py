@@ -10,13 +10,13 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from benchmarks.plan import Plan
-from benchmarks.records import Arm, Cost, Response
+from benchmarks.records import Arm, Cost, ItemScore, Response
 from benchmarks.tasks.metrics import aggregate, score_item
 from benchmarks.tasks.task import Item, Task
 from benchmarks.worker import Parts, Ready, main
-from benchmarks.records import ItemScore
 from strategies.errors import NotApplicableError
 from strategies.progress import Progress
 from tests.runner import material
@@ -53,10 +53,10 @@ def befall(fault: str) -> None:
 
 
 def prepare(plan: Plan, task: Task, arm: Arm, progress: Progress) -> Ready:
-    print("a library prints to standard output")
+    sys.stdout.write("a library prints to standard output\n")
     note = os.environ.get("FAKE_PREPARED")
     if note:
-        with open(note, "a") as file:
+        with Path(note).open("a") as file:
             file.write(f"{arm.folder}\n")
     progress("training", 1, 1)
     name, _, fault = os.environ.get("FAKE_FAULT", "").partition(":")

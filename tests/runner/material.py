@@ -6,12 +6,12 @@ import os
 import sys
 from pathlib import Path
 
+from benchmarks.fingerprint import Setting
 from benchmarks.plan import Plan
 from benchmarks.records import Environment
 from benchmarks.runner import Means, Resolved
 from benchmarks.store import ArtifactStore
 from benchmarks.tasks.task import Item, Task
-from benchmarks.fingerprint import Setting
 from strategies.data import Passage
 from strategies.method import registry
 

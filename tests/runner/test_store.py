@@ -217,9 +217,7 @@ def test_a_failed_making_leaves_nothing_but_its_scratch(tmp_path: Path) -> None:
     assert made.path.name == "abc"
 
 
-def test_the_store_lies_below_advisor_home(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_store_lies_below_advisor_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ADVISOR_HOME", str(tmp_path))
     assert ArtifactStore().root == tmp_path.resolve() / "artifacts"
 

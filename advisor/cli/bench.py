@@ -1,0 +1,395 @@
+"""``advisor bench``: really runs methods on a task and reports what came out."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shlex
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from benchmarks.plan import Plan
+    from benchmarks.records import Arm, Failure
+    from benchmarks.results import Comparison, MethodResult
+    from benchmarks.runner import Means
+
+# How often a long phase says where it is when nobody looks at a terminal.
+_PLAIN_SECONDS = 30.0
+
+
+def bench(
+    target: Annotated[
+        str | None, typer.Argument(metavar="PLAN|TASK", help="A plan (YAML) or a task.")
+    ] = None,
+    *,
+    methods: Annotated[str | None, typer.Option(help="Names, separated by commas.")] = None,
+    model: Annotated[str | None, typer.Option(help="Packaged model, folder or hub id.")] = None,
+    seeds: Annotated[str | None, typer.Option(help="Numbers, separated by commas.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Test items to use.")] = None,
+    budget_minutes: Annotated[
+        float | None, typer.Option(help="No method starts after this time.")
+    ] = None,
+    resume: Annotated[Path | None, typer.Option(help="Go on with this run folder.")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Where recipes find their public files.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder to make.")] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print the report's path only.")
+    ] = False,
+) -> None:
+    """Run methods on a task and compare them: quality, cost, memory, latency.
+
+    PLAN is a file that `advisor ask --plan` wrote; TASK is a name or a task folder and runs
+    every known method unless --methods chooses. Ctrl-C loses no finished answer.
+
+    For example:
+
+      advisor bench plan.yaml
+
+      advisor bench ticket-triage --methods zero-shot,icl-nearest,lora --limit 60
+
+      advisor bench my-task/ --seeds 0,1,2 --budget-minutes 90 --out runs/mine
+
+      advisor bench --resume runs/mine
+    """
+    _need_the_extra()
+    if data_dir is not None:
+        from benchmarks.tasks.catalogue import DATA_DIR_VARIABLE
+
+        os.environ[DATA_DIR_VARIABLE] = str(data_dir.resolve())
+    console = Console(highlight=False, markup=False, quiet=quiet)
+    if resume is not None:
+        _refuse_with_resume(target, methods, model, seeds, limit, out)
+        folder, work = resume, _going_on(resume, budget_minutes)
+    elif target is None:
+        raise typer.BadParameter("give a plan or a task, or go on with --resume RUN")
+    else:
+        plan = _changed(_plan_of(target, methods), model, seeds, limit, budget_minutes)
+        folder, work = _beginning(plan, Path(target), out, console)
+    _work(folder, work, console)
+    _report(folder, console)
+
+
+# ---------------------------------------------------------------- what to run
+
+
+def _need_the_extra() -> None:
+    from strategies.errors import UserError
+
+    missing = [name for name in ("torch", "lm_eval", "faiss") if not importlib.util.find_spec(name)]
+    if missing:
+        raise UserError(
+            f"advisor bench needs {', '.join(missing)}, which the base install leaves out. "
+            "Run: pip install 'adaptation-advisor[bench]'"
+        )
+
+
+def _refuse_with_resume(*given: object) -> None:
+    if any(value is not None for value in given):
+        raise typer.BadParameter(
+            "--resume goes on with the run's own plan: leave out PLAN|TASK, --methods, --model, "
+            "--seeds, --limit and --out"
+        )
+
+
+def _plan_of(target: str, methods: str | None) -> Plan:
+    from benchmarks.plan import Plan
+    from benchmarks.store import read_plan
+    from strategies.method import registry
+
+    if target.endswith((".yaml", ".yml")):
+        plan = read_plan(Path(target))
+        return _with_methods(plan, methods) if methods else plan
+    plan = Plan(task=target, methods=tuple(registry().methods.values()))
+    return _with_methods(plan, methods) if methods else plan
+
+
+def _with_methods(plan: Plan, names: str) -> Plan:
+    from benchmarks.plan import Plan
+    from strategies.errors import UserError
+    from strategies.method import registry
+
+    known = {**registry().methods, **{method.name: method for method in plan.methods}}
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    unknown = [name for name in wanted if name not in known]
+    if unknown or not wanted:
+        raise UserError(
+            f"--methods {names}: {', '.join(unknown) or 'nothing'} is unknown. "
+            f"Known: {', '.join(sorted(known))}. Run: advisor methods"
+        )
+    fields = dict(plan) | {"methods": tuple(known[name] for name in dict.fromkeys(wanted))}
+    return Plan.model_validate(fields)
+
+
+def _changed(
+    plan: Plan,
+    model: str | None,
+    seeds: str | None,
+    limit: int | None,
+    budget_minutes: float | None,
+) -> Plan:
+    from benchmarks.plan import Plan
+
+    changes: dict[str, Any] = {
+        "task": _whole_task_path(plan.task),
+        "model": _whole_model_path(model or plan.model),
+    }
+    if seeds is not None:
+        changes["seeds"] = _numbers(seeds)
+    if limit is not None:
+        changes["limits"] = plan.limits.model_copy(update={"test": limit})
+    if budget_minutes is not None:
+        changes["budget_minutes"] = budget_minutes
+    return Plan.model_validate(dict(plan) | changes)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(dict.fromkeys(int(part) for part in text.split(",")))
+    except ValueError:
+        raise typer.BadParameter(f"--seeds {text}: give whole numbers, such as 0,1,2") from None
+
+
+def _whole_task_path(name: str) -> str:
+    """A run is resumed from anywhere, so a folder is kept as a whole path."""
+    from benchmarks.tasks.catalogue import bundled_tasks, recipes
+
+    known = {spec.id for spec in bundled_tasks()} | set(recipes())
+    path = Path(name).expanduser()
+    return str(path.resolve()) if name not in known and path.is_dir() else name
+
+
+def _whole_model_path(name: str) -> str:
+    from strategies.models import PACKAGED
+
+    path = Path(name).expanduser()
+    return str(path.resolve()) if name not in PACKAGED and path.exists() else name
+
+
+# ---------------------------------------------------------------- running
+
+
+def _beginning(
+    plan: Plan, target: Path, out: Path | None, console: Console
+) -> tuple[Path, Callable[[Means], None]]:
+    from benchmarks.runner import Origin, resolve, run
+
+    resolved = resolve(plan, console.print)
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    folder = out or Path("runs") / f"{resolved.task.id}-{stamp}"
+    origin = Origin(
+        command=shlex.join(["advisor", *sys.argv[1:]]),
+        recommendation=_recommendation_beside(target),
+    )
+    return folder, lambda means: run(resolved, folder, means, origin)
+
+
+def _going_on(folder: Path, budget_minutes: float | None) -> Callable[[Means], None]:
+    from benchmarks.runner import resume
+
+    return lambda means: resume(folder, means, budget_minutes)
+
+
+def _recommendation_beside(plan: Path) -> str | None:
+    """``plan.recommendation.json`` beside ``plan.yaml``: the advice that the plan came from."""
+    path = plan.with_suffix(".recommendation.json")
+    return path.read_text(encoding="utf-8") if plan.suffix and path.is_file() else None
+
+
+def _work(folder: Path, work: Callable[[Means], None], console: Console) -> None:
+    from benchmarks.runner import Means
+
+    try:
+        if console.is_terminal and not console.quiet:
+            with _live(console) as progress:
+                work(Means(watcher=LiveWatcher(progress)))
+        else:
+            work(Means(watcher=PlainWatcher(console)))
+    except KeyboardInterrupt:
+        typer.echo(
+            f"Interrupted; no finished answer is lost. Go on: advisor bench --resume {folder}",
+            err=True,
+        )
+        raise typer.Exit(130) from None
+
+
+def _live(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=console,
+    )
+
+
+class LiveWatcher:
+    """Shows the arms and the phase of the arm that runs, each with the time left."""
+
+    def __init__(self, progress: Progress) -> None:
+        """A watcher that draws on a running progress display."""
+        self._progress = progress
+        self._arms = progress.add_task("arms", total=None)
+        self._phase: tuple[str, TaskID] | None = None
+
+    def started(self, arm: Arm, number: int, total: int) -> None:
+        """See `benchmarks.runner.Watcher`."""
+        self._progress.update(self._arms, total=total, completed=number - 1)
+
+    def advanced(self, arm: Arm, phase: str, done: int, total: int) -> None:
+        """See `benchmarks.runner.Watcher`."""
+        label = f"{arm.folder}: {phase}"
+        if self._phase is None or self._phase[0] != label:
+            self._clear()
+            self._phase = (label, self._progress.add_task(label, total=total))
+        self._progress.update(self._phase[1], completed=done, total=total)
+
+    def ended(self, arm: Arm) -> None:
+        """See `benchmarks.runner.Watcher`."""
+        self._clear()
+        self._progress.advance(self._arms)
+        self._progress.console.print(outcome(arm))
+
+    def _clear(self) -> None:
+        if self._phase is not None:
+            self._progress.remove_task(self._phase[1])
+            self._phase = None
+
+
+class PlainWatcher:
+    """Says a line when an arm starts or ends, and now and then in a long phase."""
+
+    def __init__(self, console: Console) -> None:
+        """A watcher that prints lines."""
+        self._console = console
+        self._phase = ""
+        self._began = self._said = time.monotonic()
+        self._first = 0
+
+    def started(self, arm: Arm, number: int, total: int) -> None:
+        """See `benchmarks.runner.Watcher`."""
+        self._phase = ""
+        if arm.status == "pending":
+            self._console.print(f"[{number}/{total}] {arm.folder}")
+
+    def advanced(self, arm: Arm, phase: str, done: int, total: int) -> None:
+        """See `benchmarks.runner.Watcher`."""
+        now = time.monotonic()
+        if phase != self._phase:
+            self._phase, self._began, self._said, self._first = phase, now, now, done
+            self._console.print(f"  {phase}: {total}")
+        elif now - self._said >= _PLAIN_SECONDS and done > self._first:
+            left = (now - self._began) / (done - self._first) * (total - done)
+            self._said = now
+            self._console.print(f"  {phase}: {done} of {total}, about {left:.0f} s left")
+
+    def ended(self, arm: Arm) -> None:
+        """See `benchmarks.runner.Watcher`."""
+        self._console.print(f"  {outcome(arm)}")
+
+
+def outcome(arm: Arm) -> str:
+    """One line on how an arm ended."""
+    if arm.status != "finished":
+        return f"{arm.folder}: {arm.status}: {_why(arm.reason, arm.failure)}"
+    metric, score = next(iter(arm.scores.items()))
+    reused = f" ({', '.join(arm.reused)} reused)" if arm.reused else ""
+    return f"{arm.folder}: {metric} {_number(score, '.3f')}{reused}"
+
+
+def _why(reason: str, failure: Failure | None) -> str:
+    return f"{failure.kind}: {failure.message}" if failure else reason
+
+
+# ---------------------------------------------------------------- results
+
+
+def _report(folder: Path, console: Console) -> None:
+    from benchmarks.comparison import compare
+    from benchmarks.report import render
+    from benchmarks.store import read_run
+    from benchmarks.worker import load_cut
+    from strategies.errors import RunError
+
+    run = read_run(folder)
+    inputs = {item.id: item.input for item in load_cut(run.plan).test}
+    comparison = compare(run, inputs)
+    written = [
+        _write(folder, render(comparison, "json", "comparison")),
+        _write(folder, render(comparison, "md")),
+    ]
+    _show(comparison, console)
+    typer.echo(str(written[-1]) if console.quiet else f"Report: {written[-1]}")
+    methods = [result for result in comparison.methods if not result.floor]
+    if not any(result.status in ("finished", "partial") for result in methods):
+        raise RunError(
+            f"No method finished; the report says why. The logs are {folder}/arms/*/log.txt. "
+            f"Try again: advisor bench --resume {folder}"
+        )
+
+
+def _write(folder: Path, files: dict[str, bytes]) -> Path:
+    """Write the files of a report; the path of the first comes back."""
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.part")
+        part.write_bytes(content)
+        part.replace(path)
+    return folder / next(iter(files))
+
+
+def _show(comparison: Comparison, console: Console) -> None:
+    heads = ["method", comparison.run.task.metric, "95 %", "standing", "train s"]
+    heads += ["peak MiB", "p50 ms", "tokens"]
+    rows = [_row(result) for result in comparison.methods]
+    if not console.is_terminal:
+        for row in [heads, *rows]:
+            console.print("\t".join(row), soft_wrap=True)
+        return
+    table = Table(box=None, header_style="bold")
+    for place, head in enumerate(heads):
+        table.add_column(head, justify="left" if place in (0, 3) else "right")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+def _row(result: MethodResult) -> list[str]:
+    interval, cost = result.interval, result.cost
+    return [
+        f"{result.name} (floor)" if result.floor else result.name,
+        _number(result.score, ".3f"),
+        f"{interval.low:.3f} to {interval.high:.3f}" if interval else "–",
+        result.standing or result.status,
+        _number(cost.train_seconds, ".1f"),
+        _number(cost.peak_memory_bytes, ".0f", 1 / 2**20),
+        _number(cost.latency_p50_seconds, ".1f", 1000),
+        _number(cost.prompt_tokens, ".0f"),
+    ]
+
+
+def _number(value: float | None, form: str, factor: float = 1.0) -> str:
+    return "–" if value is None else format(value * factor, form)

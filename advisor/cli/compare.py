@@ -1,0 +1,88 @@
+"""``advisor compare``: two runs of one task, method by method, on the items both answered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from benchmarks.results import RunsComparison
+
+_HEAD = ("method", "run a", "run b", "b minus a, points", "p (Holm)", "")
+
+
+def compare(
+    run_a: Annotated[Path, typer.Argument(help="Run folder to compare with.")],
+    run_b: Annotated[Path, typer.Argument(help="Run folder that is compared.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print the table's lines only.")
+    ] = False,
+) -> None:
+    """Compare two runs of one task, paired on the same items only.
+
+    Differences are run b minus run a, with 95 % intervals and p-values corrected for the
+    number of methods.
+
+    For example:
+
+      advisor compare runs/before runs/after
+
+      advisor compare runs/before runs/after --json
+    """
+    from benchmarks.comparison import compare_runs, load_run
+
+    found = compare_runs(load_run(run_a), load_run(run_b))
+    if as_json:
+        typer.echo(found.model_dump_json(indent=2))
+        return
+    if not quiet:
+        typer.echo(
+            f"{found.run_a.task.id}, {found.metric}: {found.items} shared items "
+            f"(only in a: {found.only_a}, only in b: {found.only_b}, changed: {found.changed})"
+        )
+    _print_rows(_rows(found))
+    if not quiet:
+        _print_rest(found)
+
+
+def _rows(found: RunsComparison) -> list[tuple[str, ...]]:
+    from benchmarks.report import numbers
+
+    return [
+        (
+            common.name,
+            numbers.score(common.score_a),
+            numbers.score(common.score_b),
+            numbers.points_between(common.difference.difference, common.difference.interval),
+            numbers.p_value(common.difference.p_holm),
+            "separated" if common.difference.separated else "not separated",
+        )
+        for common in found.methods
+    ]
+
+
+def _print_rows(rows: list[tuple[str, ...]]) -> None:
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        for row in (_HEAD, *rows):
+            typer.echo("\t".join(row))
+        return
+    table = Table(box=None, header_style="bold")
+    for heading in _HEAD:
+        table.add_column(heading, no_wrap=heading == "method")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+def _print_rest(found: RunsComparison) -> None:
+    for run, names in (("a", found.methods_only_a), ("b", found.methods_only_b)):
+        if names:
+            typer.echo(f"Only in run {run}: {', '.join(names)}")
+    for note in found.notes:
+        typer.echo(note)

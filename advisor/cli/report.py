@@ -1,0 +1,99 @@
+"""``advisor report``: lays a run out as a report that can be cited."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from benchmarks.store import Run
+
+
+class ReportFormat(StrEnum):
+    """What a report can be written as."""
+
+    md = "md"
+    html = "html"
+    json = "json"
+
+
+def report(
+    run: Annotated[Path, typer.Argument(help="Run folder, as `advisor bench` made it.")],
+    form: Annotated[
+        ReportFormat, typer.Option("--format", "-f", help="What to write.")
+    ] = ReportFormat.md,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="File to write; without it, report.<format> in the run folder."),
+    ] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Where a recipe finds its public files.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")] = False,
+) -> None:
+    """Write the report of a run: advice, measurements, intervals, costs, limits, hashes.
+
+    The same run gives the same bytes. Markdown comes with its figures in a folder beside it;
+    HTML is one file; JSON holds every figure.
+
+    For example:
+
+      advisor report runs/ticket-triage
+
+      advisor report runs/ticket-triage --format html --out report.html
+    """
+    for path in write_report(run, form.value, out, data_dir):
+        if not quiet:
+            typer.echo(path)
+
+
+def write_report(
+    folder: Path, form: str = "md", out: Path | None = None, data_dir: Path | None = None
+) -> list[Path]:
+    """Write the report of a run folder and its ``comparison.json``.
+
+    Args:
+        folder: a run folder, finished or not.
+        form: ``md``, ``html`` or ``json``.
+        out: file to write; None is ``report.<form>`` in the run folder.
+        data_dir: where a recipe finds its public files.
+
+    Returns:
+        The files of the report, the report itself first.
+
+    Raises:
+        RunError: it is no run folder, or it is damaged.
+    """
+    from benchmarks.comparison import compare, load_run
+    from benchmarks.report import render
+    from benchmarks.store import write_atomic, write_record
+
+    run = load_run(folder)
+    comparison = compare(run, inputs_of(run, data_dir))
+    write_record(folder / "comparison.json", comparison)
+    target = out or folder / f"report.{form}"
+    written: list[Path] = []
+    for name, content in render(comparison, ReportFormat(form).value, target.stem).items():
+        path = target.parent / name if written else target
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, content.decode())
+        written.append(path)
+    return written
+
+
+def inputs_of(run: Run, data_dir: Path | None = None) -> dict[str, str] | None:
+    """Test item id to its input; None when the task of the run cannot be read as it was."""
+    from benchmarks.tasks.catalogue import load_task
+    from strategies.errors import UserError
+
+    try:
+        task = load_task(run.plan.task, data_dir)
+    except UserError:
+        # The comparison then says that the examples come without inputs.
+        return None
+    if task.sha256 != run.manifest.task.sha256:
+        return None
+    return {item.id: item.input for item in task.test}

@@ -1,0 +1,246 @@
+"""Item scores of several arms, aligned item by item, and the paired differences between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations, product
+from math import lcm
+from statistics import fmean
+from typing import Literal
+
+from benchmarks import statistics
+from benchmarks.records import ItemScore
+from benchmarks.results import Difference, Interval
+from benchmarks.statistics import Outcomes
+from benchmarks.store import ArmResult
+
+# ---------------------------------------------------------------- item scores
+
+
+class ScoreTable:
+    """Item scores of all arms, aligned on the items that count."""
+
+    def __init__(self, arms: Sequence[ArmResult], metric: str) -> None:
+        self.metric = metric
+        self.macro = metric == "macro_f1"
+        self.names = list(dict.fromkeys(result.arm.name for result in arms))
+        self.arms = {n: [r for r in arms if r.arm.name == n] for n in self.names}
+        self.finished = {
+            name: [r for r in mine if r.arm.status == "finished" and r.scores]
+            for name, mine in self.arms.items()
+        }
+        self.lines = {
+            id(result): {score.id: score for score in result.scores}
+            for mine in self.finished.values()
+            for result in mine
+        }
+        first: dict[str, ItemScore] = {}
+        for scores in self.lines.values():
+            for item, score in scores.items():
+                if self._counts(score):
+                    first.setdefault(item, score)
+        # One order for all runs of a task, so that seeded resampling gives the same figures.
+        self.ids = sorted(first)
+        self.references = {item: first[item].reference for item in self.ids}
+        self.groups = {item: first[item].group for item in self.ids}
+
+    @property
+    def scored(self) -> list[str]:
+        """Names with at least one finished arm."""
+        return [name for name in self.names if self.finished[name]]
+
+    @property
+    def complete(self) -> list[str]:
+        """Names all of whose arms finished."""
+        return [n for n in self.scored if len(self.finished[n]) == len(self.arms[n])]
+
+    @property
+    def unit_count(self) -> int:
+        """How many units there are to resample."""
+        return len(set(self.units(self.ids)))
+
+    def is_floor(self, name: str) -> bool:
+        """Whether this is a baseline without a language model."""
+        return any(result.arm.floor for result in self.arms[name])
+
+    def units(self, ids: Sequence[str]) -> list[int]:
+        """The unit of every item: its group's, or its own."""
+        keys = [
+            ("item", item) if self.groups[item] is None else ("group", str(self.groups[item]))
+            for item in ids
+        ]
+        places = {key: place for place, key in enumerate(dict.fromkeys(keys))}
+        return [places[key] for key in keys]
+
+    def _counts(self, score: ItemScore) -> bool:
+        return self.macro or score.metrics.get(self.metric) is not None
+
+    def line(self, result: ArmResult, item: str) -> ItemScore | None:
+        """How an item came out under one arm; None when the arm did not score it."""
+        return self.lines[id(result)].get(item)
+
+    def value(self, result: ArmResult, item: str) -> float:
+        """An item's value; an item without an answer counts as 0."""
+        score = self.line(result, item)
+        if score is None:
+            return 0.0
+        if self.macro:
+            return _correct(score)
+        return score.metrics.get(self.metric) or 0.0
+
+    def values(self, name: str, ids: Sequence[str]) -> list[float]:
+        """Per item, the mean over seeds."""
+        arms = self.finished[name]
+        return [fmean(self.value(result, item) for result in arms) for item in ids]
+
+    def unanswered(self, name: str) -> int:
+        """Items for which some seed has no value, though other arms have one."""
+        return sum(
+            any(
+                (score := self.line(result, item)) is None or not self._counts(score)
+                for result in self.finished[name]
+            )
+            for item in self.ids
+        )
+
+    def labels(self) -> list[str]:
+        """All labels and answers of any arm."""
+        found = set(self.references.values())
+        for scores in self.lines.values():
+            found |= {score.prediction.strip() for score in scores.values()}
+        return sorted({label.strip() for label in found} | {""})
+
+    def outcomes(self, name: str, ids: Sequence[str], labels: Sequence[str]) -> Outcomes:
+        """What the statistics need of one method over some items."""
+        units = self.units(ids)
+        if not self.macro:
+            return statistics.mean_outcomes(self.values(name, ids), units)
+        answers = [
+            [score.prediction.strip() if (score := self.line(arm, i)) else "" for i in ids]
+            for arm in self.finished[name]
+        ]
+        references = [self.references[item].strip() for item in ids]
+        return statistics.macro_f1_outcomes(references, answers, labels, units)
+
+    def right_or_wrong(self, name: str, ids: Sequence[str]) -> bool:
+        """Whether exact tests of right and wrong apply: one seed, 0 or 1, no groups, no F1."""
+        return (
+            not self.macro
+            and len(self.finished[name]) == 1
+            and len(set(self.units(ids))) == len(ids)
+            and set(self.values(name, ids)) <= {0.0, 1.0}
+        )
+
+
+def _correct(score: ItemScore) -> float:
+    accuracy = score.metrics.get("accuracy")
+    if accuracy is not None:
+        return accuracy
+    return float(score.prediction.strip() == score.reference.strip())
+
+
+# ---------------------------------------------------------------- differences
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a paired difference; `values` are per item, in the same order on both."""
+
+    name: str
+    values: tuple[float, ...]
+    outcomes: Outcomes
+    right_or_wrong: bool
+
+
+def side_of(table: ScoreTable, name: str, ids: Sequence[str], labels: Sequence[str]) -> Side:
+    """One side of a difference over some items; `labels` matter to macro-F1 alone."""
+    return Side(
+        name=name,
+        values=tuple(table.values(name, ids)),
+        outcomes=table.outcomes(name, ids, labels),
+        right_or_wrong=table.right_or_wrong(name, ids),
+    )
+
+
+def all_differences(table: ScoreTable) -> list[Difference]:
+    """All pairs of methods, and every method against every floor, of those that finished.
+
+    Each of the two families is corrected for its own number of comparisons.
+    """
+    labels = table.labels() if table.macro else []
+    sides = {name: side_of(table, name, table.ids, labels) for name in table.complete}
+    methods = [side for name, side in sides.items() if not table.is_floor(name)]
+    floors = [side for name, side in sides.items() if table.is_floor(name)]
+    return [
+        *family_of("methods", list(combinations(methods, 2))),
+        *family_of("floors", list(product(methods, floors))),
+    ]
+
+
+def family_of(
+    family: Literal["methods", "floors", "runs"], pairs: Sequence[tuple[Side, Side]]
+) -> list[Difference]:
+    """Differences of all pairs, corrected together."""
+    tested = [_test(a, b) for a, b in pairs]
+    corrected = statistics.holm([p_value for p_value, _, _ in tested])
+    return [
+        _difference(family, pair, test, p_holm, len(pairs))
+        for pair, test, p_holm in zip(pairs, tested, corrected, strict=True)
+    ]
+
+
+def _test(a: Side, b: Side) -> tuple[float, str, Interval]:
+    if a.right_or_wrong and b.right_or_wrong:
+        only_a, only_b = _discordant(a.values, b.values)
+        low, high = statistics.tango_interval(only_a, only_b, len(a.values))
+        interval = Interval(low=low, high=high, method="Tango score")
+        return statistics.mcnemar_exact(only_a, only_b), "exact McNemar", interval
+    low, high = statistics.difference_interval(*_same_width(a.outcomes, b.outcomes))
+    unit = "" if a.outcomes.units == len(a.values) else " of groups"
+    interval = Interval(low=low, high=high, method=f"paired bootstrap{unit}")
+    p_value = statistics.permutation_p_value(a.outcomes, b.outcomes)
+    return p_value, f"paired permutation{unit}", interval
+
+
+def _same_width(a: Outcomes, b: Outcomes) -> tuple[Outcomes, Outcomes]:
+    seeds = lcm(a.seeds, b.seeds)
+    return statistics.repeated(a, seeds), statistics.repeated(b, seeds)
+
+
+def _difference(
+    family: Literal["methods", "floors", "runs"],
+    pair: tuple[Side, Side],
+    test: tuple[float, str, Interval],
+    p_holm: float,
+    tests: int,
+) -> Difference:
+    a, b = pair
+    p_value, name, interval = test
+    differ = sum(x != y for x, y in zip(a.values, b.values, strict=True)) / len(a.values)
+    return Difference(
+        a=a.name,
+        b=b.name,
+        family=family,
+        difference=a.outcomes.score - b.outcomes.score,
+        interval=interval,
+        p_value=p_value,
+        p_holm=p_holm,
+        test=name,
+        items=len(a.values),
+        discordance=differ,
+        detectable=_detectable(a, b, differ, 1),
+        detectable_corrected=_detectable(a, b, differ, tests),
+    )
+
+
+def _detectable(a: Side, b: Side, discordance: float, tests: int) -> float | None:
+    if a.right_or_wrong and b.right_or_wrong:
+        return statistics.detectable_difference(len(a.values), discordance, tests)
+    error = statistics.difference_error(a.outcomes, b.outcomes)
+    return statistics.detectable_from_error(error, tests)
+
+
+def _discordant(a: Sequence[float], b: Sequence[float]) -> tuple[int, int]:
+    pairs = list(zip(a, b, strict=True))
+    return sum(x > y for x, y in pairs), sum(y > x for x, y in pairs)

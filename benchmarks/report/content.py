@@ -1,0 +1,475 @@
+"""What a report says, section by section, as blocks without markup."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from benchmarks.report import numbers
+from benchmarks.report.advice import advice_blocks, question_blocks
+from benchmarks.report.document import (
+    Block,
+    Bullets,
+    Code,
+    Fence,
+    Figure,
+    Heading,
+    Inline,
+    Paragraph,
+    Strong,
+    Table,
+    Text,
+    excerpt,
+)
+from benchmarks.results import Comparison, Difference, Flip, Flips, MethodResult
+
+_ANSWER_LENGTH = 200
+_INPUT_LENGTH = 280
+_CAPTIONS = {
+    "score-against-cost": "Score against cost. Circles are methods, squares are floors, bars are "
+    "95 % intervals; along the dotted line nothing is both cheaper and better.",
+    "paired-differences": "The leader minus every other method, on the same items. Filled: "
+    "separated after Holm's correction; open: not. Grey: floors without a language model.",
+    "training-curves": "Training and validation loss of the trained methods.",
+}
+_STANDINGS = {
+    "leader": "leader",
+    "tied": "tied with the leader",
+    "behind": "behind",
+    "ahead": "ahead of the leader",
+}
+
+
+def report_blocks(comparison: Comparison, figures: Sequence[str]) -> list[Block]:
+    """The blocks of a report.
+
+    Args:
+        comparison: what to say.
+        figures: names of the figures that were drawn.
+    """
+    sections: tuple[Callable[[Comparison], list[Block]], ...] = (
+        _in_short,
+        question_blocks,
+        advice_blocks,
+        lambda c: _results(c, figures),
+        _costs,
+        _flips,
+        _advice_tested,
+        _all_differences,
+        _limits,
+        _environment,
+        _reproduce,
+        _cite,
+    )
+    title = Heading(1, f"Which adaptation method for “{comparison.run.task.title}”?")
+    return [title, *(block for section in sections for block in section(comparison))]
+
+
+def _in_short(comparison: Comparison) -> list[Block]:
+    run = comparison.run
+    origin: Text = (
+        "Measured by Adaptation Advisor in run ", Code(run.id), f", begun {run.created}, on task ",
+        Code(run.task.id), " with model ", Code(run.model), ".",
+    )  # fmt: skip
+    return [
+        Paragraph(origin),
+        Heading(2, "In short"),
+        Bullets([_leader(comparison), *_floor(comparison), _resolution(comparison)]),
+    ]
+
+
+def _leader(comparison: Comparison) -> Text:
+    if comparison.leader is None:
+        return "No method finished, so there is nothing to compare."
+    best = comparison.method(comparison.leader)
+    said: list[Inline] = [
+        Strong(best.name),
+        f" scores highest: {comparison.run.task.metric} {numbers.score(best.score, best.interval)}"
+        f" on {comparison.items} test items. ",
+    ]
+    others = comparison.tied[1:]
+    if others:
+        return [*said, "This sample does not separate it from ", Strong(", ".join(others)), "."]
+    return [*said, "It is separated from every other method that finished."]
+
+
+def _floor(comparison: Comparison) -> list[Text]:
+    if comparison.best_floor is None or comparison.leader is None:
+        return []
+    floor = comparison.method(comparison.best_floor)
+    said: list[Inline] = [
+        "The best floor without a language model is ", Strong(floor.name),
+        f" with {numbers.score(floor.score, floor.interval)}. ",
+    ]  # fmt: skip
+    if comparison.above_floor:
+        above = ", ".join(comparison.above_floor)
+        return [[*said, f"Separated above it: {above}."]]
+    verdict = "No method is separated above it: on this sample, no language model is needed."
+    return [[*said, Strong(verdict)]]
+
+
+def _resolution(comparison: Comparison) -> str:
+    if comparison.typical_detectable is None:
+        return "The smallest difference that this sample can show is not defined here."
+    one = numbers.unsigned_points(comparison.typical_detectable)
+    many = numbers.unsigned_points(comparison.typical_detectable_corrected)
+    return (
+        f"The smallest difference that this sample finds with 80 % power is {one} points for one "
+        f"pair of methods (median over pairs), {many} after correction for all pairs. Smaller "
+        "true differences may exist and stay unseen."
+    )
+
+
+# ---------------------------------------------------------------- results
+
+
+def _results(comparison: Comparison, figures: Sequence[str]) -> list[Block]:
+    intro = (
+        f"Primary metric: {comparison.run.task.metric}. Brackets are 95 % intervals. Differences "
+        "are paired on the same items; p-values are corrected by Holm's method over all pairs of "
+        "methods, and over all pairs of a method and a floor. “Tied” means not separated from "
+        "the leader. A dash is an undefined figure."
+    )
+    return [
+        Heading(2, "Results"),
+        Paragraph(intro),
+        _score_table(comparison),
+        *_other_metrics(comparison),
+        *_without_result(comparison),
+        *(Figure(name, _CAPTIONS[name]) for name in figures),
+    ]
+
+
+def _score_table(comparison: Comparison) -> Table:
+    head = [
+        "method", "standing", "score", "minus leader, points", "p (Holm)", "format kept",
+        "recall@k", "spread over seeds",
+    ]  # fmt: skip
+    against = (
+        {d.b: d.seen_from(d.b) for d in comparison.against(comparison.leader)}
+        if comparison.leader
+        else {}
+    )
+    rows = [_score_row(result, against.get(result.name)) for result in comparison.methods]
+    return Table(head, rows, figures=True)
+
+
+def _score_row(result: MethodResult, difference: Difference | None) -> list[Text]:
+    kind = " (floor)" if result.floor else ""
+    standing = _STANDINGS.get(result.standing or "", result.status)
+    return [
+        [Code(result.name), kind],
+        standing,
+        numbers.score(result.score, result.interval),
+        numbers.points_between(difference.difference, difference.interval)
+        if difference
+        else numbers.UNDEFINED,
+        numbers.p_value(difference.p_holm) if difference else numbers.UNDEFINED,
+        numbers.share(result.format_validity),
+        numbers.share(result.recall_at_k),
+        numbers.unsigned_points(result.seed_spread),
+    ]
+
+
+def _other_metrics(comparison: Comparison) -> list[Block]:
+    names = comparison.run.task.metrics
+    if not names:
+        return []
+    rows: list[list[Text]] = [
+        [Code(r.name), *(numbers.score(r.scores.get(name)) for name in names)]
+        for r in comparison.methods
+        if r.scores
+    ]
+    return [Paragraph("Further metrics:"), Table(["method", *names], rows, figures=True)]
+
+
+def _without_result(comparison: Comparison) -> list[Block]:
+    rows: list[list[Text]] = [
+        [
+            Code(result.name),
+            f"{problem.status}, seed {problem.seed}",
+            [problem.kind + ": " if problem.kind else "", Code(excerpt(problem.message, 300))],
+        ]
+        for result in comparison.methods
+        for problem in result.problems
+    ]
+    if not rows:
+        return []
+    return [
+        Paragraph(
+            "Without a full result. A failure counts against its method: it has no score, it "
+            "cannot lead, and it is not left out."
+        ),
+        Table(["method", "what happened", "why"], rows),
+    ]
+
+
+# ---------------------------------------------------------------- costs
+
+
+def _costs(comparison: Comparison) -> list[Block]:
+    head = [
+        "method", "training s", "index s", "answers s", "items/s", "p50 s", "p95 s",
+        "peak memory MiB", "trained parameters", "artifact MiB", "prompt tokens",
+        "output tokens", "reused",
+    ]  # fmt: skip
+    rows = [_cost_row(result) for result in comparison.methods if result.items]
+    if not rows:
+        return []
+    intro = (
+        "Measured, never estimated, and true of the machine named below only. “answers” and "
+        f"items/s: all {comparison.items} test items in batches; p50 and p95: the latency of one "
+        f"item alone, over {comparison.latency_items} items; tokens: mean per item; peak memory: "
+        "of a process that does nothing else. Work taken from the store (last column) keeps the "
+        "cost it had when it was first done. With several seeds, times are means and sizes are "
+        "the largest."
+    )
+    return [
+        Heading(2, "Costs"),
+        Paragraph(intro),
+        Table(head, rows, figures=True),
+        *_cheap(comparison),
+    ]
+
+
+def _cost_row(result: MethodResult) -> list[Text]:
+    cost = result.cost
+    return [
+        Code(result.name),
+        numbers.seconds(cost.train_seconds),
+        numbers.seconds(cost.index_seconds),
+        numbers.seconds(cost.answer_seconds),
+        numbers.significant(cost.items_per_second),
+        numbers.seconds(cost.latency_p50_seconds),
+        numbers.seconds(cost.latency_p95_seconds),
+        numbers.mebibytes(cost.peak_memory_bytes),
+        numbers.count(cost.trainable_parameters),
+        numbers.mebibytes(cost.artifact_bytes),
+        numbers.significant(cost.prompt_tokens),
+        numbers.significant(cost.output_tokens),
+        ", ".join(result.reused) or numbers.UNDEFINED,
+    ]
+
+
+def _cheap(comparison: Comparison) -> list[Block]:
+    kinds = {
+        "total_seconds": "training, indexing and answering the test split",
+        "latency_p50_seconds": "the time of one answer alone",
+    }
+    said: list[Text] = [
+        f"By {kinds[frontier.cost]}, nothing is both cheaper and better than: "
+        + ", ".join(point.name for point in frontier.points if point.efficient)
+        + "."
+        for frontier in comparison.frontiers
+    ]
+    return [Bullets(said)] if said else []
+
+
+# ---------------------------------------------------------------- flips
+
+
+def _flips(comparison: Comparison) -> list[Block]:
+    if not comparison.flips:
+        return []
+    rows: list[list[Text]] = [
+        [Code(f.method), str(f.fixed), str(f.broken), str(f.unchanged)] for f in comparison.flips
+    ]
+    baseline = comparison.flips[0].baseline
+    intro = (
+        f"Items on which a method does better (fixed) or worse (broken) than {baseline}. The "
+        "examples are those that changed most, in order of their id; they are real answers."
+    )
+    return [
+        Heading(2, "What each method fixed and broke"),
+        Paragraph(intro),
+        Table(["method", "fixed", "broken", "unchanged"], rows, figures=True),
+        *(block for flips in comparison.flips for block in _examples(flips)),
+    ]
+
+
+def _examples(flips: Flips) -> list[Block]:
+    rows = [
+        *(_example("fixed", flip) for flip in flips.fixed_examples),
+        *(_example("broken", flip) for flip in flips.broken_examples),
+    ]
+    if not rows:
+        return []
+    head = ["", "item", "input", "accepted answer", flips.baseline, flips.method]
+    return [Heading(3, flips.method), Table(head, rows)]
+
+
+def _example(kind: str, flip: Flip) -> list[Text]:
+    return [
+        kind,
+        Code(flip.id),
+        numbers.UNDEFINED if flip.input is None else Code(excerpt(flip.input, _INPUT_LENGTH)),
+        Code(excerpt(flip.reference, _ANSWER_LENGTH)),
+        [Code(excerpt(flip.before, _ANSWER_LENGTH)), f" ({flip.before_value:.2g})"],
+        [Code(excerpt(flip.after, _ANSWER_LENGTH)), f" ({flip.after_value:.2g})"],
+    ]
+
+
+# ---------------------------------------------------------------- advice against measurement
+
+
+def _advice_tested(comparison: Comparison) -> list[Block]:
+    advice = comparison.advice
+    if advice is None:
+        return []
+    rows: list[list[Text]] = [
+        ["recommended", _named(comparison, advice.recommended)],
+        ["best measured, of the methods that the answers allow", _named(comparison, advice.winner)],
+        ["methods that the answers allow", ", ".join(advice.allowed) or numbers.UNDEFINED],
+    ]
+    if advice.regret is not None:
+        regret = advice.regret
+        interval = numbers.points_between(regret.cross_fitted, regret.interval)
+        picks = sorted(regret.wins.items(), key=lambda pick: (-pick[1], pick[0]))
+        rows += [
+            ["cross-fitted regret, points", interval],
+            ["naive regret, points (biased upward)", numbers.points(regret.naive)],
+            ["picked on a half", ", ".join(f"{n} {numbers.share(s)}" for n, s in picks if s)],
+        ]
+    explained = (
+        "Regret is what following the advice cost against picking by measurement. The naive "
+        "figure compares on the items that picked the winner, so luck counts as skill. The "
+        "cross-fitted figure picks the winner on one random half of the items and compares on "
+        "the other, both ways, over many splits: near 0 or below, measuring would not have "
+        "picked better."
+    )
+    return [
+        Heading(2, "Recommended against measured"),
+        Paragraph(explained),
+        Table(["", ""], rows),
+        *(Paragraph(note) for note in advice.notes),
+    ]
+
+
+def _named(comparison: Comparison, name: str | None) -> Text:
+    if name is None:
+        return numbers.UNDEFINED
+    result = next((r for r in comparison.methods if r.name == name), None)
+    if result is None:
+        return [Code(name), " (not in this run)"]
+    return [Code(name), f" {numbers.score(result.score, result.interval)}"]
+
+
+# ---------------------------------------------------------------- all pairs
+
+
+def _all_differences(comparison: Comparison) -> list[Block]:
+    if not comparison.differences:
+        return []
+    head = [
+        "pair", "difference, points", "p", "p (Holm)", "items that differ",
+        "smallest detectable, points", "the same, corrected", "test", "interval",
+    ]  # fmt: skip
+    rows = [_difference_row(difference) for difference in comparison.differences]
+    return [Heading(2, "All paired differences"), Table(head, rows, figures=True)]
+
+
+def _difference_row(difference: Difference) -> list[Text]:
+    return [
+        [Code(difference.a), " − ", Code(difference.b)],
+        numbers.points_between(difference.difference, difference.interval),
+        numbers.p_value(difference.p_value),
+        numbers.p_value(difference.p_holm),
+        numbers.share(difference.discordance),
+        numbers.unsigned_points(difference.detectable),
+        numbers.unsigned_points(difference.detectable_corrected),
+        difference.test,
+        difference.interval.method,
+    ]
+
+
+# ---------------------------------------------------------------- limits and provenance
+
+
+def _limits(comparison: Comparison) -> list[Block]:
+    task = comparison.run.task
+    cuts = {k: v for k, v in comparison.limits.model_dump().items() if v is not None}
+    cut = (
+        "The splits were cut to at most "
+        + ", ".join(f"{value} {split}" for split, value in cuts.items())
+        + " items, in a fixed order."
+        if cuts
+        else "The splits were used whole."
+    )
+    said: list[str] = [
+        *comparison.notes,
+        f"One frozen split: {task.train} training, {task.validation} validation, {task.test} test "
+        f"items and {task.corpus} passages. {cut}",
+        _resolution(comparison),
+        "Intervals are for one figure each and are not corrected for their number.",
+        *_truncated(comparison),
+        "Times and memory are of the one machine named below, and of whatever else it did.",
+        f"The scores are about {task.id} and {comparison.run.model}; another model, another data "
+        "size or another task can turn the order.",
+    ]
+    return [Heading(2, "Limits"), Bullets(list(dict.fromkeys(said)))]
+
+
+def _truncated(comparison: Comparison) -> list[str]:
+    cut = [f"{r.name} {r.truncated}" for r in comparison.methods if r.truncated]
+    if not cut:
+        return ["No prompt had to be cut to fit the model's context."]
+    return [f"Prompts cut to fit the model's context: {', '.join(cut)}."]
+
+
+def _environment(comparison: Comparison) -> list[Block]:
+    env = comparison.run.environment
+    libraries = ", ".join(f"{name} {version}" for name, version in sorted(env.libraries.items()))
+    rows: list[list[Text]] = [
+        ["processor", f"{env.cpu}, {env.cores} cores, {env.threads} threads"],
+        ["memory", numbers.gibibytes(env.memory_bytes)],
+        ["GPU", env.gpu or "none"],
+        ["precision", env.precision],
+        ["system", env.platform],
+        ["Python", env.python],
+        ["libraries", libraries],
+    ]
+    return [Heading(2, "Environment"), Table(["", ""], rows), *_hashes(comparison)]
+
+
+def _hashes(comparison: Comparison) -> list[Block]:
+    run = comparison.run
+    hashes = {
+        "plan": run.plan_sha256,
+        f"task {run.task.id}": run.task.sha256,
+        f"model {run.model}": run.model_sha256,
+        "embedder": run.embedder_sha256,
+    }
+    for result in comparison.methods:
+        for seed, fingerprint in zip(result.seeds, result.fingerprints, strict=True):
+            hashes[f"fingerprint of {result.name}, seed {seed.seed}"] = fingerprint
+    rows: list[list[Text]] = [[of, Code(value)] for of, value in hashes.items() if value]
+    return [Heading(2, "Hashes (SHA-256)"), Table(["of", ""], rows)]
+
+
+def _reproduce(comparison: Comparison) -> list[Block]:
+    commit = comparison.run.commit
+    at: list[Block] = [Paragraph(["Code at commit ", Code(commit), "."])] if commit else []
+    return [
+        Heading(2, "Reproduce"),
+        Paragraph("The run was made by this command; its plan.yaml is in the run folder:"),
+        Fence(comparison.run.command, "sh"),
+        *at,
+    ]
+
+
+def _cite(comparison: Comparison) -> list[Block]:
+    run = comparison.run
+    year = run.created[:4]
+    key = "".join(letter for letter in run.id if letter.isalnum())
+    entry = (
+        f"@misc{{advisor{key},\n"
+        f"  title  = {{Adaptation methods compared on {run.task.id} with {run.model}}},\n"
+        f"  author = {{{{Adaptation Advisor}}}},\n"
+        f"  year   = {{{year}}},\n"
+        f"  note   = {{Run {run.id}, plan SHA-256 {run.plan_sha256}, "
+        f"task SHA-256 {run.task.sha256}}}\n"
+        "}"
+    )
+    source: Text = f"Task data: {run.task.source or 'no source stated'}. Licence: " + (
+        run.task.licence or "not stated"
+    )
+    return [Heading(2, "Cite"), Fence(entry, "bibtex"), Paragraph(source)]

@@ -1,0 +1,125 @@
+"""Figures of a comparison as SVG: the same comparison gives the same bytes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from benchmarks.results import Comparison, Curve, Difference, Frontier
+
+_STYLE = {
+    # Without a fixed salt the ids inside an SVG differ from one rendering to the next.
+    "svg.hashsalt": "adaptation-advisor",
+    "svg.fonttype": "none",
+    "font.family": ["sans-serif"],
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+# Okabe and Ito 2008: told apart with any colour vision.
+_METHOD, _FLOOR, _LINE = "#0072B2", "#999999", "#D55E00"
+_CYCLE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_AXES = {
+    "total_seconds": "seconds to train, index and answer the test split",
+    "latency_p50_seconds": "median seconds of one answer alone",
+}
+
+
+def draw_figures(comparison: Comparison) -> dict[str, bytes]:
+    """Figure name to SVG; a figure with nothing to show is left out."""
+    drawings: dict[str, tuple[bool, Callable[[Comparison], Figure]]] = {
+        "score-against-cost": (bool(comparison.frontiers), _score_against_cost),
+        "paired-differences": (bool(_of_leader(comparison)), _paired_differences),
+        "training-curves": (bool(comparison.curves), _training_curves),
+    }
+    with mpl.rc_context(_STYLE):
+        return {name: _svg(draw(comparison)) for name, (there, draw) in drawings.items() if there}
+
+
+def _svg(figure: Figure) -> bytes:
+    stream = io.BytesIO()
+    metadata = {"Date": None, "Creator": None}
+    figure.savefig(stream, format="svg", metadata=metadata, bbox_inches="tight")
+    return stream.getvalue()
+
+
+def _score_against_cost(comparison: Comparison) -> Figure:
+    count = len(comparison.frontiers)
+    figure = Figure(figsize=(4.6 * count, 3.6), layout="constrained")
+    panels = figure.subplots(1, count, squeeze=False, sharey=True)[0]
+    for axes, frontier in zip(panels, comparison.frontiers, strict=True):
+        _draw_frontier(axes, frontier, comparison)
+    panels[0].set_ylabel(comparison.run.task.metric, parse_math=False)
+    return figure
+
+
+def _draw_frontier(axes: Any, frontier: Frontier, comparison: Comparison) -> None:
+    best = [point for point in frontier.points if point.efficient]
+    axes.plot([p.cost_seconds for p in best], [p.score for p in best], ":", color=_LINE, zorder=1)
+    for point in frontier.points:
+        interval = comparison.method(point.name).interval
+        color = _FLOOR if point.floor else _METHOD
+        if interval is not None:
+            ends = [interval.low, interval.high]
+            axes.plot([point.cost_seconds] * 2, ends, color=color, alpha=0.35, lw=1)
+        axes.plot(point.cost_seconds, point.score, "s" if point.floor else "o", color=color, ms=4)
+        axes.annotate(
+            point.name,
+            (point.cost_seconds, point.score),
+            textcoords="offset points",
+            xytext=(5, 3),
+            fontsize=7,
+            parse_math=False,
+        )
+    if all(point.cost_seconds > 0 for point in frontier.points):
+        axes.set_xscale("log")
+    axes.margins(x=0.15)
+    axes.set_xlabel(_AXES[frontier.cost])
+
+
+def _of_leader(comparison: Comparison) -> list[Difference]:
+    if comparison.leader is None:
+        return []
+    return comparison.against(comparison.leader)
+
+
+def _paired_differences(comparison: Comparison) -> Figure:
+    rows = sorted(_of_leader(comparison), key=lambda d: (d.difference, d.b), reverse=True)
+    figure = Figure(figsize=(6.5, 0.8 + 0.3 * len(rows)), layout="constrained")
+    axes = figure.subplots()
+    axes.axvline(0, color="#cccccc", lw=1, zorder=0)
+    for place, row in enumerate(rows):
+        color = _FLOOR if comparison.method(row.b).floor else _METHOD
+        ends = [100 * row.interval.low, 100 * row.interval.high]
+        axes.plot(ends, [place, place], color=color, lw=1.5)
+        filled = color if row.separated else "white"
+        axes.plot(100 * row.difference, place, "o", color=color, mfc=filled, ms=5)
+    axes.set_yticks(range(len(rows)))
+    axes.set_yticklabels([row.b for row in rows], parse_math=False)
+    axes.set_ylim(-0.6, len(rows) - 0.4)
+    axes.set_xlabel(f"{comparison.leader} minus the other, points, 95 % interval", parse_math=False)
+    return figure
+
+
+def _training_curves(comparison: Comparison) -> Figure:
+    figure = Figure(figsize=(6.5, 3.4), layout="constrained")
+    axes = figure.subplots()
+    for place, curve in enumerate(comparison.curves):
+        color = _CYCLE[place % len(_CYCLE)]
+        label = f"{curve.method} (seed {curve.seed})"
+        axes.plot(*_losses(curve, "train_loss"), ":", color=color, lw=1)
+        axes.plot(*_losses(curve, "validation_loss"), "-o", color=color, ms=3, label=label)
+    axes.set_xlabel("step")
+    axes.set_ylabel("loss per token (dotted: training, solid: validation)")
+    for text in axes.legend(frameon=False, fontsize=7).get_texts():
+        text.set_parse_math(False)
+    return figure
+
+
+def _losses(curve: Curve, field: str) -> tuple[Sequence[int], Sequence[float]]:
+    known = [(p.step, getattr(p, field)) for p in curve.points if getattr(p, field) is not None]
+    return [step for step, _ in known], [loss for _, loss in known]

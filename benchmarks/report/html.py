@@ -1,0 +1,117 @@
+"""A report as one HTML page that loads nothing and runs nothing."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from functools import singledispatch
+from html import escape as escape_html
+
+from benchmarks.report.document import (
+    Block,
+    Bullets,
+    Code,
+    Fence,
+    Figure,
+    Heading,
+    Paragraph,
+    Strong,
+    Table,
+    Text,
+    inlines,
+    visible,
+)
+
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+"""Should escaping ever fail, the browser still runs and loads nothing."""
+
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
+       color: #1a1a1a; background: #fff; }
+table { border-collapse: collapse; display: block; overflow-x: auto; margin: 1rem 0; }
+th, td { border: 1px solid #ccc; padding: .25rem .6rem; text-align: left; vertical-align: top; }
+table.figures td + td, table.figures th + th { text-align: right; white-space: nowrap; }
+code { background: #f2f2f2; padding: 0 .2em; overflow-wrap: anywhere; }
+pre { background: #f2f2f2; padding: .8rem; overflow-x: auto; }
+figure { margin: 1.5rem 0; } figure img { max-width: 100%; }
+figcaption { color: #555; font-size: .9rem; }
+"""
+
+
+def html_page(blocks: Sequence[Block], figures: Mapping[str, bytes]) -> str:
+    """The page of a report, its SVG figures embedded."""
+    title = next((block.text for block in blocks if isinstance(block, Heading)), "Report")
+    body = "\n".join(
+        _figure(block, figures[block.name]) if isinstance(block, Figure) else _html(block)
+        for block in blocks
+    )
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        f"{body}\n</body>\n</html>\n"
+    )
+
+
+def escape(text: str) -> str:
+    """One line of HTML that shows exactly this text."""
+    return escape_html(visible(text))
+
+
+def _text(text: Text) -> str:
+    return "".join(
+        f"<code>{escape(piece.text)}</code>"
+        if isinstance(piece, Code)
+        else f"<strong>{escape(piece.text)}</strong>"
+        if isinstance(piece, Strong)
+        else escape(piece)
+        for piece in inlines(text)
+    )
+
+
+def _figure(block: Figure, svg: bytes) -> str:
+    # An image cannot run scripts, inline SVG could.
+    source = f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
+    caption = escape(block.caption)
+    return (
+        f'<figure><img src="{source}" alt="{caption}"><figcaption>{caption}</figcaption></figure>'
+    )
+
+
+@singledispatch
+def _html(block: Block) -> str:
+    raise TypeError(f"no HTML for {type(block).__name__}")
+
+
+@_html.register
+def _(block: Heading) -> str:
+    return f"<h{block.level}>{escape(block.text)}</h{block.level}>"
+
+
+@_html.register
+def _(block: Paragraph) -> str:
+    return f"<p>{_text(block.text)}</p>"
+
+
+@_html.register
+def _(block: Bullets) -> str:
+    tag = "ol" if block.ordered else "ul"
+    items = "".join(f"<li>{_text(item)}</li>" for item in block.items)
+    return f"<{tag}>{items}</{tag}>"
+
+
+@_html.register
+def _(block: Table) -> str:
+    head = "".join(f"<th>{escape(name)}</th>" for name in block.head)
+    rows = "\n".join(
+        f"<tr>{''.join(f'<td>{_text(cell)}</td>' for cell in row)}</tr>" for row in block.rows
+    )
+    kind = ' class="figures"' if block.figures else ""
+    return f"<table{kind}><thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody></table>"
+
+
+@_html.register
+def _(block: Fence) -> str:
+    kind = f' class="{escape(block.language)}"' if block.language else ""
+    return f"<pre{kind}>{escape_html(visible(block.text, keep_lines=True))}</pre>"

@@ -1,0 +1,298 @@
+"""The types of a comparison: made by `benchmarks.comparison`, laid out by `benchmarks.report`."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from benchmarks.plan import Limits
+from benchmarks.records import Cost, CurvePoint, RunManifest
+from strategies.data import Frozen
+
+ALPHA = 0.05
+
+Status = Literal["finished", "partial", "failed", "refused", "skipped", "pending"]
+Standing = Literal["leader", "tied", "behind", "ahead"]
+
+
+class Interval(Frozen):
+    """A 95 % confidence interval and how it was computed."""
+
+    low: float
+    high: float
+    method: str
+
+
+class SeedScore(Frozen):
+    """The primary score of one arm; None when that arm has none."""
+
+    seed: int
+    status: str
+    score: float | None = None
+
+
+class Problem(Frozen):
+    """Why an arm has no result."""
+
+    seed: int
+    status: str
+    kind: str = ""
+    message: str = ""
+
+
+class MethodResult(Frozen):
+    """How one method or floor came out, over all its seeds.
+
+    Attributes:
+        summary: one line for people.
+        status: ``partial`` when some seeds finished and some did not.
+        standing: against the leading method; None for a method without a full result. Only a
+            floor can be ``ahead``.
+        score: mean over finished seeds of the primary metric; None is undefined.
+        interval: of `score`; None when the score is not a function of the items' values.
+        seed_spread: standard deviation over seeds; None with fewer than two.
+        scores: every metric, mean over finished seeds.
+        format_validity: share of free generations that keep the answer format.
+        recall_at_k: share of items with gold passages for which one was shown.
+        items: items that count.
+        unanswered: items without a value that other methods have; they count as 0.
+        truncated: prompts that had to be cut, over all seeds.
+        cost: mean over finished seeds; memory is the largest.
+        reused: what came out of the artifact store; its cost is what it first took.
+        fingerprints: of the arms, in order of seeds.
+    """
+
+    name: str
+    summary: str = ""
+    floor: bool
+    status: Status
+    standing: Standing | None = None
+    score: float | None = None
+    interval: Interval | None = None
+    seeds: tuple[SeedScore, ...]
+    seed_spread: float | None = None
+    scores: dict[str, float | None] = Field(default_factory=dict)
+    format_validity: float | None = None
+    recall_at_k: float | None = None
+    items: int = 0
+    unanswered: int = 0
+    truncated: int = 0
+    cost: Cost = Cost()
+    reused: tuple[str, ...] = ()
+    fingerprints: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+class Difference(Frozen):
+    """A paired difference on the primary metric, a minus b.
+
+    Attributes:
+        interval: of the difference, not corrected for the number of comparisons.
+        p_holm: `p_value` corrected over all pairs of the same family.
+        test: name of the test.
+        discordance: share of items on which the two differ.
+        detectable: smallest difference that this sample finds with 80 % power; None when
+            there is none.
+        detectable_corrected: the same at the strictest level of the correction.
+    """
+
+    a: str
+    b: str
+    family: Literal["methods", "floors", "runs"]
+    difference: float
+    interval: Interval
+    p_value: float
+    p_holm: float
+    test: str
+    items: int
+    discordance: float
+    detectable: float | None
+    detectable_corrected: float | None
+
+    @property
+    def separated(self) -> bool:
+        """Whether the two can be told apart after correction."""
+        return self.p_holm < ALPHA
+
+    def seen_from(self, name: str) -> Difference:
+        """The same difference with `name` as a."""
+        if name == self.a:
+            return self
+        turned = Interval(
+            low=-self.interval.high, high=-self.interval.low, method=self.interval.method
+        )
+        return self.model_copy(
+            update={
+                "a": self.b,
+                "b": self.a,
+                "difference": -self.difference,
+                "interval": turned,
+            }
+        )
+
+
+class Flip(Frozen):
+    """One item on which a method and the baseline differ.
+
+    Attributes:
+        input: what was asked; None when the task could not be read.
+        reference: the first accepted answer.
+        before: the baseline's answer.
+        after: the method's answer.
+    """
+
+    id: str
+    input: str | None
+    reference: str
+    before: str
+    after: str
+    before_value: float
+    after_value: float
+
+
+class Flips(Frozen):
+    """What a method fixed and broke against the baseline; counts of items."""
+
+    method: str
+    baseline: str
+    fixed: int
+    broken: int
+    unchanged: int
+    fixed_examples: tuple[Flip, ...]
+    broken_examples: tuple[Flip, ...]
+
+
+class FrontierPoint(Frozen):
+    """A method's cost in seconds and its score; whether nothing is better on both."""
+
+    name: str
+    floor: bool
+    cost_seconds: float
+    score: float
+    efficient: bool
+
+
+class Frontier(Frozen):
+    """Score against one kind of cost."""
+
+    cost: Literal["total_seconds", "latency_p50_seconds"]
+    points: tuple[FrontierPoint, ...]
+
+
+class Regret(Frozen):
+    """What following the advice cost, in score; `cross_fitted` is the honest figure."""
+
+    naive: float
+    cross_fitted: float
+    interval: Interval
+    wins: dict[str, float]
+
+
+class Advice(Frozen):
+    """The recommended method beside the measured winner.
+
+    Attributes:
+        recommended: first of the ranking that the answers allow; None when there is none.
+        compared: what `regret` is of: the first allowed method of the ranking that ran.
+        allowed: methods of this run that the answers allow.
+        winner: the best of `allowed` on all items.
+        regret: None when it cannot be computed; `notes` says why.
+    """
+
+    recommended: str | None
+    compared: str | None
+    allowed: tuple[str, ...]
+    winner: str | None
+    regret: Regret | None
+    notes: tuple[str, ...] = ()
+
+
+class Curve(Frozen):
+    """The training curve of one arm."""
+
+    method: str
+    seed: int
+    points: tuple[CurvePoint, ...]
+
+
+class Comparison(Frozen):
+    """All that a report says of a run; written as ``comparison.json``.
+
+    Attributes:
+        recommendation: the advice that the plan came from, as the advisor wrote it.
+        methods: best first, then what has no score; floors after methods.
+        leader: the best method; None when none finished.
+        tied: methods not separated from the leader, the leader first.
+        best_floor: the best baseline without a language model.
+        above_floor: methods separated above the best floor.
+        differences: all pairs of methods, and every method against every floor.
+        items: test items that count.
+        units: what is resampled; fewer than `items` when items share groups.
+        typical_detectable: median over pairs of methods of the smallest difference that the
+            sample finds with 80 % power.
+        notes: what a reader has to know to read the figures right.
+    """
+
+    schema_version: Literal[1] = 1
+    run: RunManifest
+    seeds: tuple[int, ...]
+    limits: Limits
+    latency_items: int
+    recommendation: dict[str, Any] | None
+    methods: tuple[MethodResult, ...]
+    leader: str | None
+    tied: tuple[str, ...]
+    best_floor: str | None
+    above_floor: tuple[str, ...]
+    differences: tuple[Difference, ...]
+    items: int
+    units: int
+    typical_detectable: float | None
+    typical_detectable_corrected: float | None
+    frontiers: tuple[Frontier, ...]
+    flips: tuple[Flips, ...]
+    advice: Advice | None
+    curves: tuple[Curve, ...]
+    notes: tuple[str, ...]
+
+    def method(self, name: str) -> MethodResult:
+        """The result of that name."""
+        return next(result for result in self.methods if result.name == name)
+
+    def against(self, name: str) -> list[Difference]:
+        """All differences of one method, with that method as a."""
+        return [d.seen_from(name) for d in self.differences if name in (d.a, d.b)]
+
+
+class CommonMethod(Frozen):
+    """A method that finished in both runs, on the items both share."""
+
+    name: str
+    score_a: float
+    score_b: float
+    difference: Difference
+
+
+class RunsComparison(Frozen):
+    """Two runs of one task, paired on the items that both answered.
+
+    Attributes:
+        methods: differences are run b minus run a.
+        items: shared items.
+        only_a: items, then methods, that only run a has; likewise `only_b`.
+        changed: items of one id whose reference differs; left out.
+    """
+
+    schema_version: Literal[1] = 1
+    run_a: RunManifest
+    run_b: RunManifest
+    metric: str
+    items: int
+    only_a: int
+    only_b: int
+    changed: int
+    methods: tuple[CommonMethod, ...]
+    methods_only_a: tuple[str, ...]
+    methods_only_b: tuple[str, ...]
+    notes: tuple[str, ...]

@@ -1,0 +1,262 @@
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+from scipy import stats
+from sklearn.metrics import f1_score
+
+from benchmarks import statistics
+from benchmarks.statistics import Outcomes, mean_outcomes
+
+counts = some.integers(0, 40)
+few_values = some.lists(some.sampled_from([0.0, 0.25, 0.5, 1.0]), min_size=8, max_size=20)
+
+
+def alone(values: list[float]) -> Outcomes:
+    return mean_outcomes(values, list(range(len(values))))
+
+
+# Fagerland, Lydersen and Laake 2017, "Statistical Analysis of Contingency Tables", chapter 8:
+# complete response before and after consolidation therapy (Cavo et al. 2012), 59 6 / 16 80, and
+# airway hyper-responsiveness (Bentur et al. 2009), 1 1 / 7 12.
+def test_the_exact_mcnemar_test_gives_the_published_p_values() -> None:
+    assert statistics.mcnemar_exact(6, 16) == pytest.approx(0.052479, abs=1e-6)
+    assert statistics.mcnemar_exact(1, 7) == pytest.approx(18 / 256)
+
+
+def test_tangos_interval_gives_the_published_limits() -> None:
+    assert statistics.tango_interval(6, 16, 161) == pytest.approx((-0.1240, -0.0054), abs=5e-5)
+    assert statistics.tango_interval(1, 7, 21) == pytest.approx((-0.517, -0.026), abs=5e-4)
+
+
+def test_tangos_limits_are_where_the_restricted_score_test_rejects() -> None:
+    # Tango's variance from its definition: the likelihood of the discordant cells, maximised
+    # numerically under p12 - p21 = difference.
+    only_a, only_b, items = 9, 4, 50
+
+    def score(difference: float) -> float:
+        lowest = max(0.0, -difference) + 1e-9
+        grid = np.linspace(lowest, (1 - difference) / 2 - 1e-9, 400_001)
+        likelihood = (
+            only_a * np.log(grid + difference)
+            + only_b * np.log(grid)
+            + (items - only_a - only_b) * np.log(1 - 2 * grid - difference)
+        )
+        p21 = grid[np.nanargmax(likelihood)]
+        variance = (2 * p21 + difference - difference**2) / items
+        return ((only_a - only_b) / items - difference) / math.sqrt(variance)
+
+    low, high = statistics.tango_interval(only_a, only_b, items)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        assert score(low) == pytest.approx(1.959964, abs=1e-3)
+        assert score(high) == pytest.approx(-1.959964, abs=1e-3)
+
+
+def test_without_discordant_items_tangos_interval_is_z_squared_over_n_plus_z_squared() -> None:
+    z2 = 1.959964**2
+    half = z2 / (10 + z2)
+    assert statistics.tango_interval(0, 0, 10) == pytest.approx((-half, half), abs=1e-6)
+
+
+@given(counts, counts, counts)
+def test_swapping_the_methods_mirrors_tangos_interval(a: int, b: int, both: int) -> None:
+    items = a + b + both + 1
+    low, high = statistics.tango_interval(a, b, items)
+    assert statistics.tango_interval(b, a, items) == pytest.approx((-high, -low), abs=1e-9)
+    assert -1 <= low <= (a - b) / items <= high <= 1
+
+
+@given(counts, counts)
+def test_mcnemars_test_equals_the_binomial_test_and_ignores_order(a: int, b: int) -> None:
+    expected = stats.binomtest(a, a + b).pvalue if a + b else 1.0
+    assert statistics.mcnemar_exact(a, b) == pytest.approx(expected)
+    assert statistics.mcnemar_exact(b, a) == pytest.approx(expected)
+
+
+def test_wilsons_interval_gives_the_published_limits() -> None:
+    # Newcombe 1998, Statistics in Medicine 17:857-872, table I: 81/263 and 15/148.
+    assert statistics.wilson_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert statistics.wilson_interval(15, 148) == pytest.approx((0.0624, 0.1605), abs=5e-5)
+
+
+def test_holm_multiplies_step_by_step_and_never_falls() -> None:
+    # By hand: .01*3, then .02*2 = .04, then max(.04, .03*1).
+    assert statistics.holm([0.03, 0.01, 0.02]) == pytest.approx([0.04, 0.03, 0.04])
+    assert statistics.holm([]) == []
+
+
+def test_the_paired_bootstrap_equals_scipys_on_the_differences() -> None:
+    rng = np.random.default_rng(5)
+    a, b = rng.random(60), rng.random(60)
+    expected = stats.bootstrap((a - b,), np.mean, n_resamples=9999, rng=0).confidence_interval
+    found = statistics.difference_interval(alone(list(a)), alone(list(b)))
+    assert found == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
+def test_the_bootstrap_of_a_mean_is_close_to_students_interval() -> None:
+    values = np.random.default_rng(1).normal(0.5, 0.1, 200)
+    half = stats.t.ppf(0.975, 199) * values.std(ddof=1) / math.sqrt(200)
+    low, high = statistics.score_interval(alone(list(values)))
+    assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=2e-3)
+
+
+def test_equal_item_scores_give_an_interval_without_width() -> None:
+    one = alone([0.2, 0.4, 0.4, 1.0])
+    assert statistics.difference_interval(one, one) == (0.0, 0.0)
+    assert statistics.permutation_p_value(one, one) == 1.0
+
+
+def test_few_items_are_permuted_exactly() -> None:
+    # Sign flips of six differences of one sign: two of 64 are as extreme.
+    better = alone([0.6, 0.7, 0.8, 0.9, 0.5, 0.95])
+    worse = alone([0.5, 0.5, 0.5, 0.5, 0.4, 0.5])
+    assert statistics.permutation_p_value(better, worse) == pytest.approx(2 / 64)
+
+
+def test_the_permutation_p_value_equals_an_enumeration_of_sign_flips() -> None:
+    a, b = [0.1, 0.9, 0.4, 0.8, 0.65], [0.3, 0.2, 0.35, 0.1, 0.6]
+    gaps = np.subtract(a, b)
+    flips = [np.dot(gaps, signs) for signs in itertools.product([1, -1], repeat=5)]
+    one_sided = sum(flip >= gaps.sum() - 1e-12 for flip in flips) / 32
+    assert statistics.permutation_p_value(alone(a), alone(b)) == pytest.approx(2 * one_sided)
+
+
+@settings(max_examples=25, deadline=None)
+@given(few_values, some.randoms(use_true_random=False))
+def test_the_p_value_does_not_depend_on_order_or_direction(
+    values: list[float], luck: object
+) -> None:
+    other = list(values)
+    luck.shuffle(other)  # type: ignore[attr-defined]
+    forward = statistics.permutation_p_value(alone(values[:8]), alone(other[:8]))
+    assert statistics.permutation_p_value(alone(other[:8]), alone(values[:8])) == forward
+    turned = alone(values[:8][::-1]), alone(other[:8][::-1])
+    assert statistics.permutation_p_value(*turned) == pytest.approx(forward)
+
+
+def test_items_of_one_group_are_resampled_together() -> None:
+    # Ten copies of each of 20 items carry the information of 20: the interval keeps its width.
+    values = list(np.random.default_rng(3).random(20))
+    copied = [value for value in values for _ in range(10)]
+    groups = [unit for unit in range(20) for _ in range(10)]
+    single = statistics.score_interval(alone(values))
+    clustered = statistics.score_interval(mean_outcomes(copied, groups))
+    assert clustered == pytest.approx(single, abs=1e-9)
+
+
+def test_macro_f1_equals_scikit_learns() -> None:
+    rng = np.random.default_rng(2)
+    labels = ["a", "b", "c", "d"]
+    references = [labels[n] for n in rng.integers(0, 3, 50)]
+    answers = [labels[n] for n in rng.integers(0, 3, 50)]
+    found = statistics.macro_f1_outcomes(references, [answers], labels, list(range(50)))
+    assert found.score == pytest.approx(f1_score(references, answers, average="macro"))
+
+
+def test_macro_f1_of_a_resample_equals_scikit_learns() -> None:
+    rng = np.random.default_rng(4)
+    labels = ["a", "b", "c"]
+    references = [labels[n] for n in rng.integers(0, 3, 12)]
+    answers = [labels[n] for n in rng.integers(0, 3, 12)]
+    drawn = rng.integers(0, 12, 12)
+    outcomes = statistics.macro_f1_outcomes(references, [answers], labels, list(range(12)))
+    weights = np.bincount(drawn, minlength=12).astype(float)
+    expected = f1_score(
+        [references[n] for n in drawn], [answers[n] for n in drawn], average="macro"
+    )
+    assert float(outcomes.fold_totals(weights @ outcomes.sums)) == pytest.approx(expected)
+
+
+def test_seeds_of_macro_f1_are_averaged_and_can_be_repeated() -> None:
+    references, right, wrong = ["a", "b"], ["a", "b"], ["b", "a"]
+    both = statistics.macro_f1_outcomes(references, [right, wrong], ["a", "b"], [0, 1])
+    assert both.score == pytest.approx(0.5)
+    assert statistics.repeated(both, 4).score == pytest.approx(0.5)
+    with pytest.raises(ValueError, match="3 is not a multiple of 2"):
+        statistics.repeated(both, 3)
+
+
+def test_the_detectable_difference_solves_connors_sample_size_formula() -> None:
+    # Connor 1987: n = (z_a sqrt(psi) + z_b sqrt(psi - d^2))^2 / d^2.
+    difference = statistics.detectable_difference(150, 0.25)
+    assert difference is not None
+    z_a, z_b = 1.959964, 0.841621
+    items = (z_a * 0.5 + z_b * math.sqrt(0.25 - difference**2)) ** 2 / difference**2
+    assert items == pytest.approx(150, abs=0.01)
+    assert 0.10 < difference < 0.12
+
+
+def test_correction_and_less_data_make_the_detectable_difference_larger() -> None:
+    one = statistics.detectable_difference(150, 0.3)
+    many = statistics.detectable_difference(150, 0.3, tests=21)
+    small = statistics.detectable_difference(75, 0.3)
+    assert one is not None
+    assert many is not None
+    assert small is not None
+    assert one < many
+    assert one < small
+
+
+def test_a_difference_that_cannot_be_detected_is_undefined() -> None:
+    assert statistics.detectable_difference(20, 0.05) is None
+    assert statistics.detectable_difference(20, 0.0) is None
+    assert statistics.detectable_from_error(0.0) is None
+
+
+def test_the_jackknife_error_of_a_mean_is_the_textbook_one() -> None:
+    values = [0.0, 0.5, 1.0, 0.25]
+    zeros = alone([0.0] * 4)
+    expected = np.std(values, ddof=1) / 2
+    assert statistics.difference_error(alone(values), zeros) == pytest.approx(expected)
+
+
+def test_regret_among_equal_methods_is_naively_positive_and_cross_fitted_near_zero() -> None:
+    # DESIGN: among seven equal methods at 150 items the naive figure averages 3 points.
+    rng = np.random.default_rng(0)
+    naive, honest = [], []
+    for _ in range(40):
+        methods = {
+            f"m{place}": alone(list((rng.random(150) < np.full(150, 0.5)).astype(float)))
+            for place in range(7)
+        }
+        found = statistics.cross_fitted_regret(methods, "m0")
+        assert found is not None
+        naive.append(found.naive)
+        honest.append(found.cross_fitted)
+    assert np.mean(naive) > 0.03
+    assert abs(np.mean(honest)) < 2.5 * np.std(honest) / math.sqrt(40)
+
+
+def test_regret_finds_a_method_that_is_truly_better() -> None:
+    rng = np.random.default_rng(1)
+    methods = {
+        "good": alone(list((rng.random(200) < 0.8).astype(float))),
+        "poor": alone(list((rng.random(200) < 0.5).astype(float))),
+    }
+    found = statistics.cross_fitted_regret(methods, "poor")
+    assert found is not None
+    assert found.cross_fitted == pytest.approx(found.naive, abs=1e-9)
+    assert found.low > 0
+    assert found.wins == {"good": 1.0, "poor": 0.0}
+
+
+def test_following_the_only_allowed_method_costs_nothing() -> None:
+    found = statistics.cross_fitted_regret({"lora": alone([0.0, 1.0] * 10)}, "lora")
+    assert found is not None
+    assert (found.naive, found.cross_fitted, found.low, found.high) == (0.0, 0.0, 0.0, 0.0)
+
+
+def test_methods_that_tie_share_the_pick() -> None:
+    same = [0.0, 1.0] * 10
+    found = statistics.cross_fitted_regret({"a": alone(same), "b": alone(same)}, "b")
+    assert found is not None
+    assert found.wins == {"a": 0.5, "b": 0.5}
+
+
+def test_too_few_items_have_no_regret() -> None:
+    assert statistics.cross_fitted_regret({"a": alone([1.0] * 9)}, "a") is None

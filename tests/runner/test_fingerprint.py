@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.fingerprint import (
+    answers_fingerprint,
+    floor_fingerprint,
+    scored_fingerprint,
+    weights_fingerprint,
+)
+from strategies.data import Passage
+from strategies.method import registry
+from tests.runner import material
+
+CORPUS = material.task(corpus=True)
+
+
+def answers(name: str = "zero-shot", task=CORPUS, seed: int = 0, setting=None, **plan) -> str:
+    method = registry().method(name)
+    return answers_fingerprint(
+        setting or material.setting(), material.plan(**plan), task, method, seed
+    )
+
+
+def weights(name: str, task=CORPUS, seed: int = 0) -> str:
+    return weights_fingerprint(material.setting(), task, registry().method(name), seed)
+
+
+def changed(split: str, **fields):
+    first, *rest = getattr(CORPUS, split)
+    return CORPUS.model_copy(update={split: (first.model_copy(update=fields), *rest)})
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"model_sha256": "3" * 64},
+        {"precision": "bf16"},
+        {"threads": 2},
+        {"device": "a GPU"},
+        {"libraries": {"torch": "2.13.1"}},
+    ],
+)
+def test_whatever_changes_the_arithmetic_changes_the_answers(setting: dict[str, object]) -> None:
+    assert answers(setting=material.setting(**setting)) != answers()
+
+
+def test_questions_instruction_and_longest_answer_change_the_answers() -> None:
+    assert answers(task=changed("test", input="another question")) != answers()
+    assert answers(task=changed("test", choices=("billing",))) != answers()
+    assert answers(task=CORPUS.model_copy(update={"instruction": "Other."})) != answers()
+    assert answers(max_new_tokens=7) != answers()
+
+
+def test_what_counts_as_right_changes_the_scores_alone() -> None:
+    other = changed("test", outputs=("delivery",))
+    assert answers(task=other) == answers()
+    plan = material.plan()
+    assert scored_fingerprint("a", plan, other) != scored_fingerprint("a", plan, CORPUS)
+    assert scored_fingerprint("a", plan, CORPUS) != scored_fingerprint("b", plan, CORPUS)
+
+
+def test_a_title_or_a_timing_changes_no_answers() -> None:
+    titled = CORPUS.model_copy(update={"title": "Other", "licence": "Other"})
+    assert answers(task=titled, latency_items=9) == answers()
+
+
+def test_training_items_matter_to_those_that_see_them() -> None:
+    other = changed("train", outputs=("delivery",))
+    assert answers("zero-shot", other) == answers("zero-shot")
+    for name in ("icl-random", "lora", "full", "rag+lora"):
+        assert answers(name, other) != answers(name)
+
+
+def test_the_corpus_matters_to_those_that_retrieve() -> None:
+    other = CORPUS.model_copy(update={"corpus": (Passage(id="book#a", text="Three days."),)})
+    assert answers("lora", other) == answers("lora")
+    assert answers("rag", other) != answers("rag")
+    assert weights("rag+lora", other) == weights("rag+lora")
+    assert weights("raft", other) != weights("raft")
+
+
+def test_a_plain_adapter_is_shared_between_lora_and_rag_lora() -> None:
+    assert weights("lora") == weights("rag+lora")
+    assert weights("lora") != weights("raft")
+    assert weights("lora") != weights("full")
+    assert weights("lora") != weights("lora", seed=1)
+
+
+def test_floors_do_not_depend_on_the_language_model() -> None:
+    one = floor_fingerprint(material.setting(), CORPUS, "majority", 1)
+    assert one == floor_fingerprint(
+        material.setting(model_sha256="4" * 64, precision="bf16"), CORPUS, "majority", 1
+    )
+    assert one != floor_fingerprint(material.setting(), CORPUS, "nearest-answer", 1)
+    assert one != floor_fingerprint(material.setting(), CORPUS, "majority", 2)
+
+
+def test_fingerprints_are_pinned() -> None:
+    """They change only together with what they hash: a schema, a default, a prompt's text.
+
+    Whoever changes one of those on purpose renews these values; nobody else should have to.
+    """
+    zero_shot = answers("zero-shot")
+    assert zero_shot == "3c817c79c3f3d20d5086d5e8814a0f957876c9a4d8f24b46a69bc2e60915d654"
+    assert (
+        scored_fingerprint("a", material.plan(), material.task())
+        == "5ee6358ec80d7633a1b9cc082f336e3963b24e2346ae216d25c9334215f446db"
+    )
+    assert (
+        floor_fingerprint(material.setting(), CORPUS, "majority", 1)
+        == "1fa28cf61a3feee4ea25752578b9a05a47ec52f3dd91ed73f76d6afeb1e816eb"
+    )

@@ -1,0 +1,100 @@
+"""Batched scoring and decoding give what plain transformers gives, one item at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from strategies.data import Message, Prompt
+from strategies.inference import Engine, _stems
+from strategies.models import ResolvedModel, load_model, load_tokenizer
+
+QUESTIONS = (
+    "what",
+    "the sky over the sea is blue today",
+    "a ripe tomato and a fire engine are red, which colour has it?",
+    "yes no maybe",
+)
+
+
+def _engine(folder: Path) -> Engine:
+    resolved = ResolvedModel("tiny", folder, "0")
+    return Engine(load_model(resolved, "fp32", "cpu"), load_tokenizer(resolved))
+
+
+def _prompts(engine: Engine) -> list[list[int]]:
+    texts = [
+        engine.renderer.text(Prompt(messages=(Message(role="user", content=question),)))
+        for question in QUESTIONS
+    ]
+    return [engine.renderer.encode(text) for text in texts]
+
+
+def test_batched_greedy_answers_equal_plain_generate(tiny_model: Path) -> None:
+    engine = _engine(tiny_model)
+    prompts = _prompts(engine)
+    answers = {made.index: made for made in engine.generate(prompts, 12)}
+    for n, prompt in enumerate(prompts):
+        out = engine.model.generate(
+            torch.tensor([prompt]), max_new_tokens=12, do_sample=False, pad_token_id=0
+        )[0, len(prompt) :]
+        text = engine.tokenizer.decode(out, skip_special_tokens=True).strip()
+        assert answers[n].text == text
+
+
+def test_a_finished_answer_leaves_the_batch_and_the_others_go_on(tiny_model: Path) -> None:
+    engine = _engine(tiny_model)
+    prompts = _prompts(engine)
+    # The token that one answer begins with ends it now; the other answers do not change.
+    first = int(engine.model(torch.tensor([prompts[0]])).logits[0, -1].argmax())
+    engine.renderer.__dict__["stop_ids"] = frozenset({first})
+    stopped = {made.index: made for made in engine.generate(prompts, 12)}
+    for n, prompt in enumerate(prompts):
+        assert stopped[n].text == next(engine.generate([prompt], 12)).text
+    assert stopped[0].tokens == 0
+
+
+def test_scores_equal_one_full_forward_pass_a_choice(tiny_model: Path) -> None:
+    engine = _engine(tiny_model)
+    prompts = _prompts(engine)
+    choices = [[5, 6, 7], [5, 6], [9], [5, 8, 7, 11]]
+    for scores in engine.score(prompts, [choices] * len(prompts)):
+        prompt = prompts[scores.index]
+        for choice, found, greedy in zip(choices, scores.logprobs, scores.greedy, strict=True):
+            logits = engine.model(torch.tensor([prompt + choice])).logits[0].detach().log_softmax(-1)
+            rows = logits[len(prompt) - 1 : -1]
+            expected = sum(float(rows[n, token]) for n, token in enumerate(choice))
+            assert found == pytest.approx(expected, abs=1e-4)
+            assert greedy == (rows.argmax(-1).tolist() == choice)
+
+
+def test_choices_that_share_a_beginning_are_read_once() -> None:
+    # 5-6 is read for 5-6-7 and holds what 5-6 needs; 9 needs nothing beyond the prompt.
+    assert _stems([[5, 6, 7], [5, 6], [9]]) == [(5, 6)]
+
+
+def test_an_answer_of_a_plain_model_ends_before_the_next_input(plain_model: Path) -> None:
+    engine = _engine(plain_model)
+    assert engine.renderer.stop_texts == ("\nInput:", "\n\n")
+    text = engine.renderer.text(
+        Prompt(
+            messages=(
+                Message(role="system", content="Sort."),
+                Message(role="user", content="sea"),
+            )
+        )
+    )
+    assert text == "Sort.\n\nInput: sea\n\nOutput:"
+    assert engine.renderer.continuation("blue") == " blue"
+
+
+def test_batches_hold_the_memory_bound_and_every_prompt_once(tiny_model: Path) -> None:
+    engine = _engine(tiny_model)
+    lengths = [10_000, 5, 3_000, 4_000, 7, 7]
+    batches = list(engine.batches(lengths))
+    assert sorted(place for batch in batches for place in batch) == list(range(6))
+    assert batches[0] == [0]
+    for batch in batches[1:]:
+        assert len(batch) * max(lengths[place] for place in batch) <= 8_192

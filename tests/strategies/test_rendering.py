@@ -1,0 +1,88 @@
+"""What the model reads: templates with and without a system role, BOS, the split before answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from lm_eval.api.model import TemplateLM
+
+from strategies.data import Message, Prompt
+from strategies.models import ResolvedModel, load_tokenizer
+from strategies.rendering import Renderer
+from strategies.training import encode_example
+
+PROMPT = Prompt(
+    messages=(
+        Message(role="system", content="Sort the message."),
+        Message(role="user", content="the sea is blue"),
+    )
+)
+
+
+def _renderer(folder: Path) -> Renderer:
+    return Renderer(load_tokenizer(ResolvedModel("tiny", folder, "0")))
+
+
+def test_a_chat_prompt_follows_the_template(tiny_model: Path) -> None:
+    assert _renderer(tiny_model).text(PROMPT) == (
+        "<|im_start|>system\nSort the message.<|im_end|>\n"
+        "<|im_start|>user\nthe sea is blue<|im_end|>\n<|im_start|>assistant\n"
+    )
+
+
+def test_a_template_that_refuses_a_system_role_gets_the_instruction_with_the_first_input(
+    tiny_model: Path,
+) -> None:
+    renderer = _renderer(tiny_model)
+    refusing = (
+        "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+    )
+    renderer.tokenizer.chat_template = refusing + renderer.tokenizer.chat_template
+    assert renderer.text(PROMPT) == (
+        "<|im_start|>user\nSort the message.\n\nthe sea is blue<|im_end|>\n<|im_start|>assistant\n"
+    )
+
+
+def test_what_ends_an_answer_is_found_in_the_template(tiny_model: Path) -> None:
+    renderer = _renderer(tiny_model)
+    assert renderer.ending == "<|im_end|>"
+    assert renderer.stop_ids == {renderer.tokenizer.convert_tokens_to_ids("<|im_end|>")}
+
+
+@pytest.mark.parametrize("answer", ["blue", "a ripe tomato", "{}"])
+def test_context_and_answer_are_split_where_lm_eval_splits_them(
+    tiny_model: Path, answer: str
+) -> None:
+    renderer = _renderer(tiny_model)
+
+    class Reference(TemplateLM):
+        eot_token_id = 0
+        _loglikelihood_tokens = loglikelihood_rolling = generate_until = lambda *_: []
+
+        def tok_encode(
+            self, string: str, add_special_tokens: bool | None = None, **_: object
+        ) -> list[int]:
+            ids: list[int] = renderer.tokenizer.encode(string)
+            return ids
+
+    context = renderer.text(PROMPT)
+    assert renderer.encode_pair(context, answer) == Reference()._encode_pair(context, answer)
+
+
+def test_training_tokens_are_the_prompt_then_the_labelled_answer(tiny_model: Path) -> None:
+    renderer = _renderer(tiny_model)
+    row = encode_example(renderer, PROMPT, "blue", 200)
+    prompt = renderer.encode(renderer.text(PROMPT))
+    assert row["input_ids"][: len(prompt)] == prompt
+    assert row["labels"][: len(prompt)] == [-100] * len(prompt)
+    assert renderer.tokenizer.decode(row["input_ids"][len(prompt) :]) == "blue<|im_end|>"
+    assert row["labels"][len(prompt) :] == row["input_ids"][len(prompt) :]
+
+
+def test_a_long_example_loses_the_beginning_of_its_prompt_not_its_answer(tiny_model: Path) -> None:
+    renderer = _renderer(tiny_model)
+    whole = encode_example(renderer, PROMPT, "blue", 200)
+    row = encode_example(renderer, PROMPT, "blue", 20)
+    assert row["input_ids"] == whole["input_ids"][-20:]
+    assert row["labels"] == whole["labels"][-20:]
