@@ -327,38 +327,21 @@ def _why(reason: str, failure: Failure | None) -> str:
 
 
 def _report(folder: Path, console: Console) -> None:
-    from benchmarks.comparison import compare
-    from benchmarks.report import render
-    from benchmarks.store import read_run
-    from benchmarks.worker import load_cut
+    from advisor.cli.report import write_report
+    from benchmarks.results import Comparison
+    from benchmarks.store import read_record
     from strategies.errors import RunError
 
-    run = read_run(folder)
-    inputs = {item.id: item.input for item in load_cut(run.plan).test}
-    comparison = compare(run, inputs)
-    written = [
-        _write(folder, render(comparison, "json", "comparison")),
-        _write(folder, render(comparison, "md")),
-    ]
+    report, *_ = write_report(folder)
+    comparison = read_record(folder / "comparison.json", Comparison)
     _show(comparison, console)
-    typer.echo(str(written[-1]) if console.quiet else f"Report: {written[-1]}")
+    typer.echo(str(report) if console.quiet else f"Report: {report}")
     methods = [result for result in comparison.methods if not result.floor]
     if not any(result.status in ("finished", "partial") for result in methods):
         raise RunError(
             f"No method finished; the report says why. The logs are {folder}/arms/*/log.txt. "
             f"Try again: advisor bench --resume {folder}"
         )
-
-
-def _write(folder: Path, files: dict[str, bytes]) -> Path:
-    """Write the files of a report; the path of the first comes back."""
-    for name, content in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.part")
-        part.write_bytes(content)
-        part.replace(path)
-    return folder / next(iter(files))
 
 
 def _show(comparison: Comparison, console: Console) -> None:

@@ -305,7 +305,7 @@ def test_runs_of_different_tasks_are_refused(tmp_path: Path) -> None:
     arm = [Made("lora", [1.0, 0.0])]
     one = make_run(tmp_path / "a", arm)
     two = make_run(tmp_path / "b", arm, Material(task="numbers"))
-    with pytest.raises(RunError, match="letters .* numbers"):
+    with pytest.raises(RunError, match=r"letters .* numbers"):
         compare_runs(one, two)
 
 

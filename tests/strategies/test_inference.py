@@ -63,7 +63,9 @@ def test_scores_equal_one_full_forward_pass_a_choice(tiny_model: Path) -> None:
     for scores in engine.score(prompts, [choices] * len(prompts)):
         prompt = prompts[scores.index]
         for choice, found, greedy in zip(choices, scores.logprobs, scores.greedy, strict=True):
-            logits = engine.model(torch.tensor([prompt + choice])).logits[0].detach().log_softmax(-1)
+            logits = (
+                engine.model(torch.tensor([prompt + choice])).logits[0].detach().log_softmax(-1)
+            )
             rows = logits[len(prompt) - 1 : -1]
             expected = sum(float(rows[n, token]) for n, token in enumerate(choice))
             assert found == pytest.approx(expected, abs=1e-4)

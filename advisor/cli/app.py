@@ -1,0 +1,49 @@
+"""The ``advisor`` command: registers every command and turns errors into messages."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from advisor.cli.ask import ask
+
+from advisor.cli.bench import bench
+from advisor.cli.compare import compare
+from advisor.cli.init import init
+from advisor.cli.methods import methods
+from advisor.cli.models import models_app
+from advisor.cli.report import report
+from advisor.cli.tasks import tasks
+
+HELP = """Prompt it, retrieve for it, tune it, or combine them?
+
+ask gives advice with evidence, bench runs the candidates on one eval set, report writes the
+decision down.
+
+Exit codes: 0 done, 1 a bug, 2 wrong use, 3 unusable data or answers, 4 model not found,
+5 no method fits the task, 6 run folder locked or damaged, 7 flowchart unusable, 130 interrupted.
+"""
+
+app = typer.Typer(help=HELP, no_args_is_help=True, pretty_exceptions_enable=False)
+for command in (ask, bench, report, compare, tasks, methods, init):
+    app.command()(command)
+app.add_typer(models_app, name="models")
+
+
+def main() -> None:
+    """Run the command line; errors that a user can solve end without a traceback."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted. What was finished is kept.\n")
+        sys.exit(130)
+    except Exception as error:
+        code = getattr(error, "exit_code", None)
+        if not isinstance(code, int):
+            raise
+        sys.stderr.write(f"{error}\n")
+        sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,309 @@
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from html import unescape
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+from markdown_it import MarkdownIt
+
+from advisor.cli.report import write_report
+from benchmarks.comparison import compare
+from benchmarks.records import Cost, CurvePoint, Failure
+from benchmarks.report import numbers, render
+from benchmarks.report.advice import mermaid_chain
+from benchmarks.report.document import Code, Fence, Heading, Table, visible
+from benchmarks.report.html import html_page
+from benchmarks.report.markdown import escape, markdown_text
+from benchmarks.results import Comparison
+from tests.comparison.runs import Made, Material, make_run
+
+HOSTILE = [
+    "a | b || c",
+    "`code` ``` fence",
+    "<script>alert(1)</script>",
+    "<!-- comment --> </code></td></table>",
+    "line one\nline two\r\n\n# heading\n| x | y |\n|---|---|",
+    "\x1b[31mred\x1b[0m \x07 \x00",
+    "```mermaid\ngraph TD; A-->B\n```",
+    "![x](http://evil.example/x.png) [y](javascript:alert(1))",
+    "https://evil.example www.evil.example someone@evil.example @someone",
+    "\\| \\\\| &lt;b&gt; &#124;",
+    "**bold** __bold__ ~~gone~~ $x^2$ _a_",
+    "\u202egnp.exe\u200b \u2028",
+    "- item\n1. item\n> quote\n    code",
+    "{{ template }} {% raw %} ]]>",
+]
+
+
+def rich_run(folder: Path, answers: list[str] | None = None) -> Comparison:
+    """A run with every kind of thing that a report shows."""
+    said = answers or HOSTILE
+    hostile_lora = [said[place % len(said)] for place in range(40)]
+    cost = Cost(
+        train_seconds=61.0,
+        answer_seconds=4.0,
+        peak_memory_bytes=2**30,
+        latency_p50_seconds=0.1,
+        latency_p95_seconds=0.2,
+        items_per_second=10.0,
+    )
+    curve = (
+        CurvePoint(step=1, epoch=0.5, train_loss=2.0, validation_loss=2.2),
+        CurvePoint(step=2, epoch=1.0, train_loss=1.0, validation_loss=1.5),
+    )
+    failure = Failure(kind="RuntimeError", message="<b>boom</b> | `x`\nsecond line")
+    arms = [
+        Made("zero-shot", [1.0, 0.0] * 20, cost=Cost(answer_seconds=2.0)),
+        Made("lora", [0.0] + [1.0] * 39, predictions=hostile_lora, cost=cost, curve=curve),
+        Made("raft", status="failed", failure=failure),
+        Made("majority", [1.0] * 10 + [0.0] * 30, floor=True),
+    ]
+    advice = {
+        "answers": {"task_kind": "qa", "eval_items": None, "behaviour": ["tone | style"]},
+        "verdict": "Try <i>lora</i>",
+        "ranked": [{"method": "lora", "why": "cheap"}, {"method": "raft", "blockers": ["memory"]}],
+        "path": [{"node": 'A "quoted" ]] --> B', "answer": "yes"}, {"node": "end"}],
+        "ladder": [{"step": "prompt first", "stop_at": 0.8}],
+        "what_ifs": ["with 10 times the data: full"],
+    }
+    run = make_run(folder, arms, Material(title="Letters | <b>&"), json.dumps(advice))
+    return compare(run, {f"item-{n:03}": said[n % len(said)] for n in range(40)})
+
+
+class Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+
+
+def tags_of(page: str) -> list[tuple[str, dict[str, str | None]]]:
+    parser = Tags()
+    parser.feed(page)
+    return parser.seen
+
+
+def as_html(markdown: str) -> str:
+    """GitHub-flavoured rendering by a parser that is not ours; raw HTML passes through."""
+    return MarkdownIt("gfm-like", {"linkify": False, "html": True}).render(markdown)
+
+
+@pytest.mark.parametrize("form", ["md", "html", "json"])
+def test_rendering_the_same_run_twice_gives_the_same_bytes(tmp_path: Path, form: str) -> None:
+    comparison = rich_run(tmp_path / "r")
+    again = Comparison.model_validate_json(comparison.model_dump_json())
+    first, second = render(comparison, form), render(again, form)  # type: ignore[arg-type]
+    assert first == second
+    assert next(iter(first)) == f"report.{form}"
+
+
+def test_another_process_with_another_hash_seed_gives_the_same_bytes(tmp_path: Path) -> None:
+    comparison = rich_run(tmp_path / "r")
+    stored = tmp_path / "comparison.json"
+    stored.write_text(comparison.model_dump_json())
+    code = (
+        "import hashlib, pathlib, sys\n"
+        "from benchmarks.report import render\n"
+        "from benchmarks.results import Comparison\n"
+        "found = Comparison.model_validate_json(pathlib.Path(sys.argv[1]).read_text())\n"
+        "files = render(found, 'md')\n"
+        "print(hashlib.sha256(b''.join(files.values())).hexdigest())\n"
+    )
+    hashes = {
+        subprocess.run(
+            [sys.executable, "-c", code, str(stored)],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={"PYTHONHASHSEED": seed, "PATH": "", "HOME": str(tmp_path)},
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(hashes) == 1
+
+
+def test_hostile_answers_add_no_row_and_no_cell_to_a_markdown_table() -> None:
+    table = Table(["a", "b"], [[Code(text), text] for text in HOSTILE])
+    page = as_html(markdown_text([table], "figures"))
+    seen = [tag for tag, _ in tags_of(page)]
+    assert seen.count("tr") == len(HOSTILE) + 1
+    assert seen.count("td") == 2 * len(HOSTILE)
+    assert set(seen) == {"table", "thead", "tbody", "tr", "th", "td", "code"}
+
+
+def test_hostile_answers_add_no_tag_to_html() -> None:
+    blocks = [Heading(1, HOSTILE[2]), Table(["a"], [[Code(text)] for text in HOSTILE])]
+    seen = tags_of(html_page([*blocks, Fence(HOSTILE[3])], {}))
+    assert "script" not in {tag for tag, _ in seen}
+    assert [tag for tag, _ in seen].count("td") == len(HOSTILE)
+    assert not [name for _, attrs in seen for name in attrs if name.startswith("on")]
+
+
+@given(some.text())
+def test_any_text_in_a_markdown_cell_reads_back_as_itself(text: str) -> None:
+    page = as_html(markdown_text([Table(["a", "b"], [["x", Code(text)]])], "figures"))
+    cell = re.search(r"<td><code>(.*)</code></td>", page, re.DOTALL)
+    assert cell is not None
+    assert unescape(cell[1]) == visible(text)
+
+
+@given(some.text())
+def test_any_text_in_a_markdown_cell_becomes_no_tag(text: str) -> None:
+    page = as_html(markdown_text([Table(["a"], [[text]])], "figures"))
+    assert {tag for tag, _ in tags_of(page)} <= {"table", "thead", "tbody", "tr", "th", "td"}
+
+
+@given(some.text(alphabet="`~\n a"))
+def test_no_text_ends_its_own_fence(text: str) -> None:
+    page = as_html(markdown_text([Fence(text, "mermaid"), Heading(2, "after")], "figures"))
+    assert [tag for tag, _ in tags_of(page)] == ["pre", "code", "h2"]
+
+
+def test_links_mentions_and_images_of_answers_stay_text() -> None:
+    for text in HOSTILE:
+        assert {tag for tag, _ in tags_of(as_html(escape(text)))} <= {"p"}
+        assert not re.search(r"@|://|www\.", escape(text))
+
+
+def test_control_and_direction_characters_are_made_visible() -> None:
+    assert visible("a\x1b[31mb\x00\u202e\n") == "a\\x1b[31mb\\x00\\u202e⏎"
+    assert visible("\ud800") == "\\ud800"
+
+
+def test_a_mermaid_label_cannot_leave_its_quotes() -> None:
+    chart = mermaid_chain(['a"] --> x; click x "javascript:alert(1)"', "b\n%%{init: {}}%%"])
+    assert chart.splitlines() == [
+        "flowchart TD",
+        '  n0["a#34;#93; --#62; x#59; click x #34;javascript#58;alert(1)#34;"]',
+        '  n1["b %%#123;init#58; #123;#125;#125;%%"]',
+        "  n0 --> n1",
+    ]
+
+
+def test_the_markdown_report_has_every_part(tmp_path: Path) -> None:
+    text = render(rich_run(tmp_path / "r"), "md")["report.md"].decode()
+    headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
+    assert headings == [
+        "In short",
+        "Question",
+        "Recommendation before the measurement",
+        "Results",
+        "Costs",
+        "What each method fixed and broke",
+        "Recommended against measured",
+        "All paired differences",
+        "Limits",
+        "Environment",
+        "Hashes (SHA-256)",
+        "Reproduce",
+        "Cite",
+    ]
+    assert "```mermaid\nflowchart TD" in text
+    assert "One seed: a claim about a trained method" in text
+    assert "advisor bench plan.yaml" in text
+    assert "keeps the cost it had when it was first done" in text
+    assert "RuntimeError" in text
+    assert "| <code>eval&#95;items</code> | not known |" in text
+
+
+def test_the_whole_markdown_report_renders_to_expected_tags_only(tmp_path: Path) -> None:
+    text = render(rich_run(tmp_path / "r"), "md")["report.md"].decode()
+    seen = {tag for tag, _ in tags_of(as_html(text))}
+    layout = {"h1", "h2", "h3", "p", "ul", "ol", "li", "strong", "code", "pre", "img"}
+    assert seen <= layout | {"table", "thead", "tbody", "tr", "th", "td"}
+    assert "\x1b" not in text
+
+
+def test_a_failed_method_is_shown_with_a_dash_and_never_a_zero(tmp_path: Path) -> None:
+    text = render(rich_run(tmp_path / "r"), "md")["report.md"].decode()
+    row = next(line for line in text.splitlines() if line.startswith("| <code>raft</code>"))
+    assert row == "| <code>raft</code> | failed | – | – | – | – | – | – |"
+
+
+def test_a_ready_made_mermaid_text_is_used_as_it_is(tmp_path: Path) -> None:
+    text = json.dumps({"ranked": [], "mermaid": "flowchart LR\n  a --> b", "path": ["one"]})
+    run = make_run(tmp_path / "r", [Made("zero-shot", [1.0, 0.0])], recommendation=text)
+    report = render(compare(run), "md")["report.md"].decode()
+    assert "```mermaid\nflowchart LR\n  a --> b\n```" in report
+
+
+def test_html_is_one_file_that_loads_and_runs_nothing(tmp_path: Path) -> None:
+    files = render(rich_run(tmp_path / "r"), "html")
+    assert list(files) == ["report.html"]
+    seen = tags_of(files["report.html"].decode())
+    assert not {"script", "link", "iframe", "object"} & {tag for tag, _ in seen}
+    sources = [attrs["src"] for tag, attrs in seen if tag == "img"]
+    assert len(sources) == 3
+    assert all(source and source.startswith("data:image/svg+xml;base64,") for source in sources)
+
+
+def test_json_is_the_whole_comparison(tmp_path: Path) -> None:
+    comparison = rich_run(tmp_path / "r", ["plain"])
+    content = render(comparison, "json")["report.json"]
+    assert Comparison.model_validate_json(content) == comparison
+
+
+def test_figures_are_svg_with_text_and_without_a_date(tmp_path: Path) -> None:
+    files = render(rich_run(tmp_path / "r"), "md", stem="letters")
+    figures = {name: content for name, content in files.items() if name.endswith(".svg")}
+    assert set(figures) == {
+        "letters-figures/score-against-cost.svg",
+        "letters-figures/paired-differences.svg",
+        "letters-figures/training-curves.svg",
+    }
+    for content in figures.values():
+        ElementTree.fromstring(content)
+        assert b"<text" in content
+        assert b"<dc:date>" not in content
+    assert b">lora</text>" in figures["letters-figures/score-against-cost.svg"]
+
+
+def test_a_run_without_results_still_has_a_report(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "r", [Made("zero-shot", status="pending")])
+    files = render(compare(run), "md")
+    assert list(files) == ["report.md"]
+    assert b"No method finished, so there is nothing to compare." in files["report.md"]
+
+
+def test_when_no_method_beats_a_floor_the_report_says_so(tmp_path: Path) -> None:
+    arms = [
+        Made("zero-shot", [1.0, 0.0] * 10),
+        Made("majority", [1.0] * 12 + [0.0] * 8, floor=True),
+    ]
+    report = render(compare(make_run(tmp_path / "r", arms)), "md")["report.md"].decode()
+    assert (
+        "**No method is separated above it: on this sample, no language model is needed.**"
+        in report
+    )
+
+
+def test_figures_are_written_with_their_units_and_dashes() -> None:
+    assert numbers.score(None) == "–"
+    assert numbers.points(-0.0001) == "0.0"
+    assert numbers.points(0.1234) == "+12.3"
+    assert numbers.p_value(0.0004) == "< 0.001"
+    assert numbers.significant(1234.5) == "1,234"
+    assert numbers.significant(0.01234) == "0.0123"
+    assert numbers.mebibytes(3 * 2**20) == "3"
+
+
+def test_writing_a_report_leaves_its_files_and_the_comparison(tmp_path: Path) -> None:
+    rich_run(tmp_path / "r", ["plain"])
+    written = write_report(tmp_path / "r", "md", tmp_path / "out" / "letters.md")
+    assert written[0] == tmp_path / "out" / "letters.md"
+    assert all(path.is_file() for path in written)
+    assert "letters-figures/score-against-cost.svg" in written[0].read_text()
+    assert (tmp_path / "r" / "comparison.json").is_file()
+    before = [path.read_bytes() for path in written]
+    again = write_report(tmp_path / "r", "md", tmp_path / "out" / "letters.md")
+    assert [path.read_bytes() for path in again] == before
