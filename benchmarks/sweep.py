@@ -20,7 +20,7 @@ from benchmarks.store import ArtifactStore, write_atomic
 from benchmarks.tasks.catalogue import load_task
 from strategies.data import Frozen
 from strategies.device import resolve_precision
-from strategies.method import Method, registry
+from strategies.method import registry
 from strategies.progress import silent
 
 _RATES = {"lora": (3e-4, 1e-3, 3e-3), "full": (3e-5, 1e-4, 3e-4)}
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str]) -> None:
 def _trial(task_name: str, method_name: str, rate: float, train: int, epochs: int) -> Trial:
     plan = Plan(
         task=task_name,
-        methods=(_with_rate(registry().method(method_name), rate, epochs),),
+        methods=(registry().method(method_name).with_training(learning_rate=rate, epochs=epochs),),
         precision=resolve_precision("auto"),
         threads=allowed_cores(),
         limits=Limits(train=train),
@@ -76,15 +76,6 @@ def _trial(task_name: str, method_name: str, rate: float, train: int, epochs: in
         train=len(task.train),
         validation_loss=min(losses),
     )
-
-
-def _with_rate(method: Method, rate: float, epochs: int) -> Method:
-    settings = method.weights.training
-    if settings is None:
-        raise TypeError(f"{method.name} does not train")
-    changed = settings.model_copy(update={"learning_rate": rate, "epochs": epochs})
-    weights = method.weights.model_copy(update={"training": changed})
-    return method.model_copy(update={"weights": weights})
 
 
 def best_rate(trials: Sequence[Trial], method: str) -> float:

@@ -145,6 +145,15 @@ class Method(Frozen):
         train: Need = "train"
         return self.prompting.needs | self.rendered_for_training.needs | {train}
 
+    def with_training(self, **changes: float) -> Method:
+        """This method with some of its training settings changed; the same if nothing trains."""
+        settings = self.weights.training
+        if settings is None:
+            return self
+        changed = TrainingSettings.model_validate(settings.model_dump() | changes)
+        weights = self.weights.model_copy(update={"training": changed})
+        return self.model_copy(update={"weights": weights})
+
     def missing(self, data: TaskData) -> list[Need]:
         """The needs that a task does not meet, sorted; empty when the method can run."""
         return sorted(need for need in self.needs if not data.meets(need))

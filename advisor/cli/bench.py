@@ -45,6 +45,10 @@ def bench(
     model: Annotated[str | None, typer.Option(help="Packaged model, folder or hub id.")] = None,
     seeds: Annotated[str | None, typer.Option(help="Numbers, separated by commas.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Test items to use.")] = None,
+    train_limit: Annotated[int | None, typer.Option(min=1, help="Training items to use.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Passes over the training items.")
+    ] = None,
     budget_minutes: Annotated[
         float | None, typer.Option(help="No method starts after this time.")
     ] = None,
@@ -66,7 +70,7 @@ def bench(
 
       advisor bench plan.yaml
 
-      advisor bench ticket-triage --methods zero-shot,icl-nearest,lora --limit 60
+      advisor bench ticket-triage --methods zero-shot,icl-nearest,lora --limit 60 --epochs 1
 
       advisor bench my-task/ --seeds 0,1,2 --budget-minutes 90 --out runs/mine
 
@@ -79,12 +83,13 @@ def bench(
         os.environ[DATA_DIR_VARIABLE] = str(data_dir.resolve())
     console = Console(highlight=False, markup=False, quiet=quiet)
     if resume is not None:
-        _refuse_with_resume(target, methods, model, seeds, limit, out)
+        _refuse_with_resume(target, methods, model, seeds, limit, train_limit, epochs, out)
         folder, work = resume, _going_on(resume, budget_minutes)
     elif target is None:
         raise typer.BadParameter("give a plan or a task, or go on with --resume RUN")
     else:
-        plan = _changed(_plan_of(target, methods), model, seeds, limit, budget_minutes)
+        plan = _changed(_plan_of(target, methods), model, seeds, budget_minutes)
+        plan = _cut(plan, limit, train_limit, epochs)
         folder, work = _beginning(plan, Path(target), out, console)
     _work(folder, work, console)
     _report(folder, console)
@@ -108,7 +113,7 @@ def _refuse_with_resume(*given: object) -> None:
     if any(value is not None for value in given):
         raise typer.BadParameter(
             "--resume goes on with the run's own plan: leave out PLAN|TASK, --methods, --model, "
-            "--seeds, --limit and --out"
+            "--seeds, --limit, --train-limit, --epochs and --out"
         )
 
 
@@ -145,7 +150,6 @@ def _changed(
     plan: Plan,
     model: str | None,
     seeds: str | None,
-    limit: int | None,
     budget_minutes: float | None,
 ) -> Plan:
     from benchmarks.plan import Plan
@@ -156,11 +160,21 @@ def _changed(
     }
     if seeds is not None:
         changes["seeds"] = _numbers(seeds)
-    if limit is not None:
-        changes["limits"] = plan.limits.model_copy(update={"test": limit})
     if budget_minutes is not None:
         changes["budget_minutes"] = budget_minutes
     return Plan.model_validate(dict(plan) | changes)
+
+
+def _cut(plan: Plan, test: int | None, train: int | None, epochs: int | None) -> Plan:
+    """The same plan on fewer items or with fewer passes over them."""
+    asked = {"test": test, "train": train}
+    limits = {name: number for name, number in asked.items() if number is not None}
+    methods = plan.methods
+    if epochs is not None:
+        methods = tuple(method.with_training(epochs=epochs) for method in methods)
+    return plan.model_copy(
+        update={"limits": plan.limits.model_copy(update=limits), "methods": methods}
+    )
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -73,7 +73,14 @@ def _in_short(comparison: Comparison) -> list[Block]:
     return [
         Paragraph(origin),
         Heading(2, "In short"),
-        Bullets([_leader(comparison), *_floor(comparison), _resolution(comparison)]),
+        Bullets(
+            [
+                _leader(comparison),
+                *_tested_in_short(comparison),
+                *_floor(comparison),
+                _resolution(comparison),
+            ]
+        ),
     ]
 
 
@@ -90,6 +97,21 @@ def _leader(comparison: Comparison) -> Text:
     if others:
         return [*said, "This sample does not separate it from ", Strong(", ".join(others)), "."]
     return [*said, "It is separated from every other method that finished."]
+
+
+def _tested_in_short(comparison: Comparison) -> list[Text]:
+    advice = comparison.advice
+    if advice is None or advice.recommended is None:
+        return []
+    said: list[Inline] = [
+        "The advice before the measurement was ",
+        Strong(advice.recommended),
+        ". ",
+    ]
+    if advice.regret is None:
+        return [[*said, " ".join(advice.notes)]]
+    regret = numbers.points_between(advice.regret.cross_fitted, advice.regret.interval)
+    return [[*said, f"Its cross-fitted regret ({advice.compared}) is {regret} points."]]
 
 
 def _floor(comparison: Comparison) -> list[Text]:
@@ -124,10 +146,10 @@ def _resolution(comparison: Comparison) -> str:
 
 def _results(comparison: Comparison, figures: Sequence[str]) -> list[Block]:
     intro = (
-        f"Primary metric: {comparison.run.task.metric}. Brackets are 95 % intervals. Differences "
-        "are paired on the same items; p-values are corrected by Holm's method over all pairs of "
-        "methods, and over all pairs of a method and a floor. “Tied” means not separated from "
-        "the leader. A dash is an undefined figure."
+        f"Primary metric: {comparison.run.task.metric}. In brackets stand 95 % intervals. "
+        "Differences are paired on the same items; p-values are corrected by Holm's method "
+        "over all pairs of methods, and over all pairs of a method and a floor. "
+        "“Tied” means not separated from the leader. A dash is an undefined figure."
     )
     return [
         Heading(2, "Results"),
@@ -142,7 +164,7 @@ def _results(comparison: Comparison, figures: Sequence[str]) -> list[Block]:
 def _score_table(comparison: Comparison) -> Table:
     head = [
         "method", "standing", "score", "minus leader, points", "p (Holm)", "format kept",
-        "recall@k", "spread over seeds",
+        "recall at k", "spread over seeds",
     ]  # fmt: skip
     against = (
         {d.b: d.seen_from(d.b) for d in comparison.against(comparison.leader)}

@@ -36,7 +36,10 @@ def draw_figures(comparison: Comparison) -> dict[str, bytes]:
         "paired-differences": (bool(_of_leader(comparison)), _paired_differences),
         "training-curves": (bool(comparison.curves), _training_curves),
     }
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context():
+        # A matplotlibrc of the user's must not change a report.
+        mpl.rcdefaults()
+        mpl.rcParams.update(_STYLE)
         return {name: _svg(draw(comparison)) for name, (there, draw) in drawings.items() if there}
 
 

@@ -21,14 +21,19 @@ from benchmarks.report.document import (
     visible,
 )
 
-_SPECIAL = re.compile(r"[&<>|`\\*_~\[\]$@#]|(?<=:)/(?=/)|(?<=\bwww)\.|^\s*(?:[-+=]|\d+(?=[.)]))")
+_SPECIAL = re.compile(
+    r"[&<>|`\\*~\[\]$@#]|(?<![^\W_])_|_(?![^\W_])|(?<=:)/(?=/)|(?<=www)\.", re.IGNORECASE
+)
 """What Markdown, its tables or GitHub could read as markup: also math, mentions, bare links."""
+_BLOCK_START = re.compile(r"\s*(?:[-+=]|\d+(?=[.)]))")
+"""What makes a line a list or the underline of a heading."""
+_NAMED = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
 def markdown_text(blocks: Sequence[Block], figures_folder: str) -> str:
     """The Markdown of a report; its figures are links into a folder beside it."""
     parts = [
-        f"![{escape(block.caption)}]({figures_folder}/{block.name}.svg)\n\n{escape(block.caption)}"
+        f"![{block.name}]({figures_folder}/{block.name}.svg)\n\n{escape(block.caption)}"
         if isinstance(block, Figure)
         else _markdown(block)
         for block in blocks
@@ -46,7 +51,14 @@ def escape(text: str) -> str:
 
 
 def _references(match: re.Match[str]) -> str:
-    return "".join(f"&#{ord(character)};" for character in match.group())
+    return "".join(_NAMED.get(character, f"&#{ord(character)};") for character in match.group())
+
+
+def _line(text: Text) -> str:
+    """A text that begins a line, which must not begin a list or underline a heading."""
+    written = _text(text)
+    start = _BLOCK_START.match(written)
+    return _references(start) + written[start.end() :] if start else written
 
 
 def _text(text: Text) -> str:
@@ -72,13 +84,13 @@ def _(block: Heading) -> str:
 
 @_markdown.register
 def _(block: Paragraph) -> str:
-    return _text(block.text)
+    return _line(block.text)
 
 
 @_markdown.register
 def _(block: Bullets) -> str:
     marks = [f"{place}." if block.ordered else "-" for place in range(1, len(block.items) + 1)]
-    return "\n".join(f"{mark} {_text(item)}" for mark, item in zip(marks, block.items, strict=True))
+    return "\n".join(f"{mark} {_line(item)}" for mark, item in zip(marks, block.items, strict=True))
 
 
 @_markdown.register

@@ -8,12 +8,12 @@ UNDEFINED = "–"
 
 
 def score(value: float | None, interval: Interval | None = None) -> str:
-    """A score, with its interval when there is one: ``0.480 [0.401, 0.560]``."""
+    """A score, with its interval when there is one: ``0.480 (0.401 to 0.560)``."""
     if value is None:
         return UNDEFINED
     if interval is None:
         return f"{value:.3f}"
-    return f"{value:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
+    return f"{value:.3f} ({interval.low:.3f} to {interval.high:.3f})"
 
 
 def points(value: float | None) -> str:
@@ -22,8 +22,8 @@ def points(value: float | None) -> str:
 
 
 def points_between(value: float, interval: Interval) -> str:
-    """A difference in points with its interval: ``+3.2 [-1.0, +7.4]``."""
-    return f"{points(value)} [{points(interval.low)}, {points(interval.high)}]"
+    """A difference in points with its interval: ``+3.2 (-1.0 to +7.4)``."""
+    return f"{points(value)} ({points(interval.low)} to {points(interval.high)})"
 
 
 def unsigned_points(value: float | None) -> str:

@@ -19,7 +19,7 @@ from benchmarks.comparison import compare
 from benchmarks.records import Cost, CurvePoint, Failure
 from benchmarks.report import numbers, render
 from benchmarks.report.advice import mermaid_chain
-from benchmarks.report.document import Code, Fence, Heading, Table, visible
+from benchmarks.report.document import Code, Fence, Heading, Paragraph, Table, visible
 from benchmarks.report.html import html_page
 from benchmarks.report.markdown import escape, markdown_text
 from benchmarks.results import Comparison
@@ -171,8 +171,14 @@ def test_no_text_ends_its_own_fence(text: str) -> None:
 
 def test_links_mentions_and_images_of_answers_stay_text() -> None:
     for text in HOSTILE:
-        assert {tag for tag, _ in tags_of(as_html(escape(text)))} <= {"p"}
+        assert {tag for tag, _ in tags_of(as_html(f"x {escape(text)}"))} <= {"p"}
         assert not re.search(r"@|://|www\.", escape(text))
+
+
+def test_a_line_cannot_begin_a_list_or_underline_a_heading() -> None:
+    for start in ("- a", "+ a", "1. a", "2) a", "===", "---", " - a"):
+        page = as_html(markdown_text([Paragraph("above"), Paragraph(start)], "figures"))
+        assert [tag for tag, _ in tags_of(page)] == ["p", "p"]
 
 
 def test_control_and_direction_characters_are_made_visible() -> None:
@@ -213,7 +219,7 @@ def test_the_markdown_report_has_every_part(tmp_path: Path) -> None:
     assert "advisor bench plan.yaml" in text
     assert "keeps the cost it had when it was first done" in text
     assert "RuntimeError" in text
-    assert "| <code>eval&#95;items</code> | not known |" in text
+    assert "| <code>eval_items</code> | not known |" in text
 
 
 def test_the_whole_markdown_report_renders_to_expected_tags_only(tmp_path: Path) -> None:
