@@ -50,17 +50,21 @@ class Prepared:
 class StrategyAnswerer:
     """Answers items with a model and a prompting."""
 
-    def __init__(self, engine: Engine, prompter: Prompter, max_new_tokens: int) -> None:
+    def __init__(
+        self, engine: Engine, prompter: Prompter, max_new_tokens: int, stop: Sequence[str] = ()
+    ) -> None:
         """Compose what the model is with what it is shown.
 
         Args:
             engine: the loaded model.
             prompter: renders items.
             max_new_tokens: longest generated answer.
+            stop: a generated answer ends before the first of these texts.
         """
         self._engine = engine
         self._prompter = prompter
         self._max_new_tokens = max_new_tokens
+        self._stop = tuple(stop)
 
     def answer(self, items: Sequence[Item], *, free: bool = False) -> Iterator[Response]:
         """Answer items, each as soon as its batch is done.
@@ -116,7 +120,7 @@ class StrategyAnswerer:
             for prompt in prompts
         ]
         contexts = [tokens for tokens, _ in fitted]
-        for made in self._engine.generate(contexts, self._max_new_tokens):
+        for made in self._engine.generate(contexts, self._max_new_tokens, self._stop):
             n = made.index
             yield _response(items[n], prompts[n], len(contexts[n]), fitted[n][1]).model_copy(
                 update={
@@ -201,7 +205,7 @@ class _Preparation:
         size = artifact.bytes if artifact else 0
         longest = self.plan.max_new_tokens or self.task.max_new_tokens
         return Prepared(
-            answerer=StrategyAnswerer(self._engine(artifact), prompter, longest),
+            answerer=StrategyAnswerer(self._engine(artifact), prompter, longest, self.task.stop),
             cost=trained.model_copy(
                 update={"index_seconds": index_seconds, "artifact_bytes": size + index_bytes}
             ),

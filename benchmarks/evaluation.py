@@ -6,23 +6,33 @@ The only file that imports lm_eval.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
+import yaml
 from datasets import Dataset
 from lm_eval.api.instance import Instance
+from lm_eval.api.metrics import mean as lm_eval_mean
 from lm_eval.api.model import LM
 from lm_eval.api.task import ConfigurableTask
 from lm_eval.evaluator import evaluate
+from lm_eval.tasks import TaskManager
 
 from benchmarks.records import ItemScore, Response
 from benchmarks.tasks.metrics import METRICS, aggregate, score_item
 from benchmarks.tasks.task import Item, Task
+from strategies.errors import DataError
+from strategies.hashing import sha256_of_data
 
 logging.getLogger("lm_eval").setLevel(logging.ERROR)
 
 Value = float | None | tuple[str, str]
+Scores = dict[str, float | None]
+
+# How a task that comes with lm-eval, or a YAML file in its format, is named.
+INSTALLED = "lm-eval:"
 
 
 class Answers(Protocol):
@@ -38,7 +48,7 @@ def evaluate_arm(
     answerer: Answers,
     known: Mapping[str, Response],
     record: Callable[[Response], None],
-) -> tuple[dict[str, float | None], list[ItemScore]]:
+) -> tuple[Scores, list[ItemScore]]:
     """Answer a task's test items through lm-eval, and score them.
 
     Args:
@@ -50,13 +60,15 @@ def evaluate_arm(
     Returns:
         the aggregate of every metric, and the scores of every item in the order of the task.
     """
+    installed = task.id.startswith(INSTALLED)
+    order = sorted(task.test, key=_index) if installed else list(task.test)
+    lm = ArmLM(order, answerer, known, record)
+    return _evaluate_installed(task, lm) if installed else _evaluate_ours(task, lm)
+
+
+def _evaluate_ours(task: Task, lm: ArmLM) -> tuple[Scores, list[ItemScore]]:
     scorer = _Scorer(task)
-    found = evaluate(
-        ArmLM(task, answerer, known, record),
-        {task.id: scorer.lm_eval_task()},
-        bootstrap_iters=0,
-        log_samples=False,
-    )
+    found = evaluate(lm, {task.id: scorer.lm_eval_task()}, bootstrap_iters=0, log_samples=False)
     results = found["results"][task.id]
     scores = {name: results[f"{name},none"] for name in (task.metric, *task.metrics)}
     return scores, [scorer.scores[item.id] for item in task.test]
@@ -72,16 +84,23 @@ class ArmLM(LM):
 
     def __init__(
         self,
-        task: Task,
+        order: Sequence[Item],
         answerer: Answers,
         known: Mapping[str, Response],
         record: Callable[[Response], None],
     ) -> None:
-        """See `evaluate_arm`."""
+        """See `evaluate_arm`.
+
+        Args:
+            order: the items as lm-eval numbers them.
+            answerer: who answers.
+            known: answers that exist already, by item id.
+            record: told of every new answer.
+        """
         super().__init__()
-        self._items = {item.id: item for item in task.test}
+        self.order = order
+        self.answers = dict(known)
         self._answerer = answerer
-        self._answers = dict(known)
         self._record = record
 
     def loglikelihood(
@@ -89,22 +108,12 @@ class ArmLM(LM):
     ) -> list[tuple[float, bool]]:
         """Log-likelihood of the choice that each request asks about, and whether it is greedy."""
         self._answer(requests)
-        found = []
-        for request in requests:
-            item, response = self._pair(request)
-            choices = item.choices or ()
-            place = choices.index(_continuation(request))
-            chosen = choices[place] == response.text
-            # A floor picks without likelihoods: all of it goes to what it picked.
-            logprobs = response.choice_logprobs or {place: 0.0 if chosen else float("-inf")}
-            greedy = response.choice_is_greedy or {place: chosen}
-            found.append((logprobs[place], greedy[place]))
-        return found
+        return [self._score(request) for request in requests]
 
     def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
         """The answer to each request."""
         self._answer(requests)
-        return [self._pair(request)[1].text for request in requests]
+        return [self.answers[self._item(request).id].text for request in requests]
 
     def loglikelihood_rolling(
         self, requests: list[Instance], disable_tqdm: bool = False
@@ -112,25 +121,29 @@ class ArmLM(LM):
         """Perplexity of whole documents has no prompt that a method could change.
 
         Raises:
-            TypeError: always; `evaluate_arm` makes no such request.
+            TypeError: always; tasks that ask for it are refused when they are loaded.
         """
         raise TypeError("a method answers prompts; it has no perplexity of whole documents")
 
-    def _pair(self, request: Instance) -> tuple[Item, Response]:
-        name = request.doc["id"]
-        return self._items[name], self._answers[name]
+    def _score(self, request: Instance) -> tuple[float, bool]:
+        item = self._item(request)
+        response = self.answers[item.id]
+        chosen = (item.choices or ())[request.idx] == response.text
+        if response.choice_logprobs is None or response.choice_is_greedy is None:
+            # A floor picks without likelihoods: all of it goes to what it picked.
+            return (0.0 if chosen else float("-inf")), chosen
+        return response.choice_logprobs[request.idx], response.choice_is_greedy[request.idx]
+
+    def _item(self, request: Instance) -> Item:
+        number: int = request.doc_id
+        return self.order[number]
 
     def _answer(self, requests: Sequence[Instance]) -> None:
-        wanted = dict.fromkeys(request.doc["id"] for request in requests)
-        missing = [self._items[name] for name in wanted if name not in self._answers]
+        wanted = {item.id: item for item in map(self._item, requests)}
+        missing = [item for name, item in wanted.items() if name not in self.answers]
         for response in self._answerer.answer(missing) if missing else ():
-            self._answers[response.id] = response
+            self.answers[response.id] = response
             self._record(response)
-
-
-def _continuation(request: Instance) -> str:
-    """The choice of a request; lm-eval puts the target delimiter before it."""
-    return str(request.args[1])
 
 
 class _Scorer:
@@ -203,3 +216,143 @@ class _Scorer:
             return aggregate(self._task, metric, items, [text for _, text in pairs])
         defined = [value for value in values if isinstance(value, float | int)]
         return sum(defined) / len(defined) if defined else None
+
+
+# ---------------------------------------------------------------- tasks of lm-eval's own
+
+
+def installed_task(name: str) -> Task:
+    """A task that comes with lm-eval, as methods see tasks.
+
+    Args:
+        name: ``lm-eval:NAME``, or ``lm-eval:FILE.yaml`` for a file in its format.
+
+    Raises:
+        DataError: lm-eval has no such task, cannot load its data, or asks for what a method
+            cannot give.
+    """
+    found = _load_installed(name)
+    reason = _why_unusable(found)
+    if reason:
+        raise DataError(f"Task {name} cannot be run under a method: {reason}")
+    test = _items(found, "test", found.eval_docs)
+    train = _items(found, "train", found.training_docs() if found.has_training_docs() else ())
+    splits = (found.config.validation_split, found.config.test_split)
+    apart = found.has_validation_docs() and found.has_test_docs() and splits[0] != splits[1]
+    validation = _items(found, "validation", found.validation_docs() if apart else ())
+    metrics = _means(found)
+    settings = found.config.generation_kwargs or {}
+    return Task(
+        id=name,
+        title=f"lm-eval task {found.config.task}",
+        kind="generation" if found.OUTPUT_TYPE == "generate_until" else "multiple-choice",
+        instruction=str(found.config.description or "").strip() or "Answer the following.",
+        metric=metrics[0],
+        metrics=metrics[1:],
+        max_new_tokens=int(settings.get("max_gen_toks", 256)),
+        stop=tuple(settings.get("until") or ()) if found.OUTPUT_TYPE == "generate_until" else (),
+        source=f"lm-eval, {found.config.dataset_path or 'local data'}",
+        sha256=sha256_of_data([i.model_dump(mode="json") for i in (*test, *train, *validation)]),
+        train=train,
+        validation=validation,
+        test=test,
+    )
+
+
+def _load_installed(name: str) -> ConfigurableTask:
+    wanted = name.removeprefix(INSTALLED)
+    file = Path(wanted).expanduser()
+    try:
+        if file.suffix in (".yaml", ".yml"):
+            manager = TaskManager(include_path=str(file.resolve().parent), include_defaults=False)
+            wanted = str(yaml.safe_load(file.read_text(encoding="utf-8"))["task"])
+        else:
+            manager = TaskManager()
+        tasks = manager.load([wanted])["tasks"]
+    except (KeyError, OSError, ValueError, TypeError, yaml.YAMLError) as error:
+        raise DataError(
+            f"lm-eval cannot load {wanted!r}: {error}. Its data may have to be fetched from a hub; "
+            "run: lm-eval ls tasks"
+        ) from error
+    if list(tasks) != [wanted]:
+        raise DataError(
+            f"{wanted!r} is a group of {len(tasks)} tasks: {', '.join(tasks)}. Take one."
+        )
+    return tasks[wanted]
+
+
+def _why_unusable(task: ConfigurableTask) -> str:
+    """Why methods cannot answer this task, "" when they can."""
+    if task.OUTPUT_TYPE not in ("multiple_choice", "generate_until", "loglikelihood"):
+        return f"it asks for {task.OUTPUT_TYPE}, which has no prompt that a method could change"
+    if getattr(task, "multiple_input", False):
+        return "it scores several inputs against one answer; a method answers one input"
+    if not _means(task):
+        return "none of its metrics is a mean over items, so items cannot be compared in pairs"
+    return ""
+
+
+def _means(task: ConfigurableTask) -> tuple[str, ...]:
+    means = (name for name, how in task.aggregation().items() if how is lm_eval_mean)
+    return tuple(name for name in means if name != "acc_mutual_info")
+
+
+def _items(task: ConfigurableTask, split: str, docs: Iterable[Any]) -> tuple[Item, ...]:
+    return tuple(
+        Item(
+            id=f"{split}-{number}",
+            input=str(task.doc_to_text(doc)),
+            outputs=_targets(task, doc),
+            choices=_choices(task, doc),
+        )
+        for number, doc in enumerate(docs)
+    )
+
+
+def _choices(task: ConfigurableTask, doc: Any) -> tuple[str, ...] | None:
+    if task.OUTPUT_TYPE == "multiple_choice":
+        return tuple(str(choice).strip() for choice in task.doc_to_choice(doc))
+    return _targets(task, doc) if task.OUTPUT_TYPE == "loglikelihood" else None
+
+
+def _targets(task: ConfigurableTask, doc: Any) -> tuple[str, ...]:
+    target = task.doc_to_target(doc)
+    targets = target if isinstance(target, list) else [target]
+    if task.OUTPUT_TYPE == "multiple_choice":
+        choices = task.doc_to_choice(doc)
+        targets = [choices[t] if isinstance(t, int) else t for t in targets]
+    return tuple(str(target).strip() for target in targets)
+
+
+def _index(item: Item) -> int:
+    return int(item.id.rsplit("-", 1)[1])
+
+
+def _evaluate_installed(task: Task, lm: ArmLM) -> tuple[Scores, list[ItemScore]]:
+    found = _load_installed(task.id)
+    name = str(found.config.task)
+    done = evaluate(
+        lm,
+        {name: found},
+        samples={name: [_index(item) for item in lm.order]},
+        bootstrap_iters=0,
+        log_samples=True,
+    )
+    samples = done["samples"][name]
+    # Where a task has several filters, its first one counts, as its author ordered them.
+    kept = samples[0]["filter"]
+    scores = {
+        metric: done["results"][name][f"{metric},{kept}"] for metric in (task.metric, *task.metrics)
+    }
+    by_index = {sample["doc_id"]: sample for sample in samples if sample["filter"] == kept}
+    return scores, [_item_score(task, item, lm, by_index[_index(item)]) for item in task.test]
+
+
+def _item_score(task: Task, item: Item, lm: ArmLM, sample: Mapping[str, Any]) -> ItemScore:
+    return ItemScore(
+        id=item.id,
+        group=item.group,
+        metrics={name: float(sample[name]) for name in (task.metric, *task.metrics)},
+        reference=item.output,
+        prediction=lm.answers[item.id].text,
+    )

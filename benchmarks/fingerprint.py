@@ -76,7 +76,7 @@ def answers_fingerprint(setting: Setting, plan: Plan, task: Task, arm: Method, s
             "train": _examples(task.train) if "train" in prompting.needs else None,
             "corpus": _corpus(task) if "corpus" in prompting.needs else None,
             "questions": _questions(task.test),
-            "decode": {"greedy": True, "max_new_tokens": _longest(plan, task)},
+            "decode": {"greedy": True, "max_new_tokens": _longest(plan, task), "stop": task.stop},
             "seed": seed if arm.trains or prompting.seeded else None,
         }
     )

@@ -23,6 +23,7 @@ from strategies.device import resolve_precision
 from strategies.method import registry
 from strategies.progress import silent
 
+_VALIDATION = 20
 _RATES = {"lora": (3e-4, 1e-3, 3e-3), "full": (3e-5, 1e-4, 3e-4)}
 
 
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tasks", default="ticket-triage,release-json")
     parser.add_argument("--methods", default="lora,full")
-    parser.add_argument("--train", type=int, default=100)
+    parser.add_argument("--train", type=int, default=64)
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("reports/learning-rates.json"))
     given = parser.parse_args(arguments)
@@ -63,7 +64,7 @@ def _trial(task_name: str, method_name: str, rate: float, train: int, epochs: in
         methods=(registry().method(method_name).with_training(learning_rate=rate, epochs=epochs),),
         precision=resolve_precision("auto"),
         threads=allowed_cores(),
-        limits=Limits(train=train),
+        limits=Limits(train=train, validation=_VALIDATION),
     )
     task = load_task(task_name).cut(plan.limits)
     made = prepare_arm(plan, task, plan.methods[0], 0, ArtifactStore(), silent)

@@ -20,7 +20,8 @@ def load_task(name: str, data_dir: Path | None = None) -> Task:
     """The task of that name, checked.
 
     Args:
-        name: id of a bundled task, id of a recipe, or path of a task folder.
+        name: id of a bundled task, id of a recipe, path of a task folder, ``lm-eval:NAME`` for
+            a task that comes with lm-eval, or ``lm-eval:FILE.yaml``.
         data_dir: where a recipe finds its public files; None takes the folder named by the
             environment variable ``ADVISOR_DATA_DIR``.
 
@@ -31,6 +32,11 @@ def load_task(name: str, data_dir: Path | None = None) -> Task:
         return load_folder(_bundled_folders()[name])
     if name in RECIPES:
         return RECIPES[name].load(data_dir or default_data_dir())
+    if name.startswith("lm-eval:"):
+        # lm-eval takes seconds to import, and only its own tasks need it to be loaded.
+        from benchmarks.evaluation import installed_task
+
+        return installed_task(name)
     folder = Path(name).expanduser()
     if folder.is_dir():
         return load_folder(folder)

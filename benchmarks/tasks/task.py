@@ -92,6 +92,7 @@ class Task(Splits):
         metric: the primary metric.
         metrics: further metrics.
         max_new_tokens: the longest answer that a method may generate.
+        stop: a generated answer ends before the first of these texts.
         answers: questionnaire answers that describe the task.
         sha256: over all files that the task was read from.
         database: SQLite file that SQL is run on.
@@ -105,6 +106,7 @@ class Task(Splits):
     metric: str
     metrics: tuple[str, ...] = ()
     max_new_tokens: int = 64
+    stop: tuple[str, ...] = ()
     language: str = "en"
     licence: str = ""
     source: str = ""
