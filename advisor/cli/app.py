@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 import typer
-from advisor.cli.ask import ask
 
+from advisor.cli.ask import ask
 from advisor.cli.bench import bench
 from advisor.cli.compare import compare
 from advisor.cli.init import init

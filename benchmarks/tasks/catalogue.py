@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.tasks.loading import load_folder, read_spec
 from benchmarks.tasks.recipes import RECIPES
 from benchmarks.tasks.recipes.recipe import Recipe
-from benchmarks.tasks.task import Task, TaskSpec
+from benchmarks.tasks.task import AnswerValue, Task, TaskSpec
 from strategies.errors import DataError
 
 DATA_DIR_VARIABLE = "ADVISOR_DATA_DIR"
@@ -50,6 +50,18 @@ def load_task(name: str, data_dir: Path | None = None) -> Task:
 def bundled_tasks() -> list[TaskSpec]:
     """What ``task.yaml`` says of every bundled task, in order of id."""
     return [read_spec(folder) for folder in _bundled_folders().values()]
+
+
+def task_answers(name: str) -> dict[str, AnswerValue]:
+    """The questionnaire answers that describe a task; its data is not read.
+
+    Raises:
+        DataError: there is no such task.
+    """
+    if name in RECIPES:
+        return dict(RECIPES[name].spec.answers)
+    folder = _bundled_folders().get(name) or Path(name).expanduser()
+    return dict((read_spec(folder) if folder.is_dir() else load_task(name)).answers)
 
 
 def bundled_folder(name: str) -> Path:

@@ -1,0 +1,1 @@
+"""What to do: questionnaire, flowchart, recommendation. Pure, fast, imports nothing heavy."""

@@ -1,0 +1,213 @@
+"""``advisor ask``: asks, walks the flowchart, recommends, and writes a plan for a bench."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+    from advisor.questionnaire import Answers
+    from advisor.recommend import Recommendation
+
+
+def ask(
+    answers: Annotated[Path | None, typer.Option(help="YAML file with answers.")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="Task that the plan runs; brings its own answers.")
+    ] = None,
+    *,
+    no_input: Annotated[bool, typer.Option("--no-input", help="Ask nothing.")] = False,
+    save: Annotated[Path | None, typer.Option(help="Write the answers to this file.")] = None,
+    plan: Annotated[
+        Path | None, typer.Option(help="Write a plan for a bench (needs --task).")
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="Write a decision record.")] = None,
+    flowchart: Annotated[Path | None, typer.Option(help="Use this flowchart instead.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the method only.")] = False,
+) -> None:
+    """Recommend how to adapt a model: prompt, retrieve, tune, or combine.
+
+    Without --no-input every question that is still open is asked; Enter means 'not known'.
+
+    For example:
+
+      advisor ask
+
+      advisor ask --answers examples/answers-handbook.yaml --no-input
+
+      advisor ask --task ticket-triage --no-input --plan plan.yaml
+    """
+    from advisor.errors import AdvisorError
+    from advisor.flowchart import load_flowchart
+    from advisor.recommend import recommend
+
+    if plan is not None and task is None:
+        raise AdvisorError("--plan needs to know what to run: add --task NAME. Run: advisor tasks")
+    given = _given(answers, task)
+    if not no_input:
+        given = _interview(given)
+    if save is not None:
+        _save(given, save)
+    advice = recommend(given, load_flowchart(flowchart))
+    if plan is not None and task is not None:
+        _write_plan(advice, task, plan)
+    if report is not None:
+        from advisor.render import decision_record
+
+        report.parent.mkdir(parents=True, exist_ok=True)
+        report.write_text(decision_record(advice), encoding="utf-8")
+    _print(advice, as_json=as_json, quiet=quiet)
+
+
+def _given(file: Path | None, task: str | None) -> Answers:
+    """Answers of the task, overridden by those of the file."""
+    from advisor.questionnaire import load_answers, parse_answers
+
+    values: dict[str, Any] = {}
+    if task is not None:
+        values |= _answers_of(task)
+    if file is not None:
+        values |= load_answers(file).model_dump(exclude_none=True)
+    return parse_answers(values, f"task {task}" if task else str(file))
+
+
+def _answers_of(task: str) -> dict[str, Any]:
+    """What a task's own description answers; its data is not read."""
+    from benchmarks.tasks.catalogue import task_answers
+
+    return task_answers(task)
+
+
+# ---------------------------------------------------------------- the interview
+
+
+def _interview(known: Answers) -> Answers:
+    from advisor.questionnaire import parse_answers, questions
+
+    console = Console(highlight=False, markup=False)
+    open_questions = {n: f for n, f in questions().items() if getattr(known, n) is None}
+    if open_questions and not sys.stdin.isatty():
+        from advisor.errors import AdvisorError
+
+        raise AdvisorError("There is no terminal to ask on. Add --no-input, or --answers FILE.")
+    values = known.model_dump(exclude_none=True)
+    for place, (name, field) in enumerate(open_questions.items(), start=1):
+        console.print(f"\n[{place}/{len(open_questions)}] {field.description}")
+        answer = _one(name, field, console)
+        if answer is not None:
+            values[name] = answer
+    return parse_answers(values, "the interview")
+
+
+def _one(name: str, field: FieldInfo, console: Console) -> Any:
+    """One answer, asked for until it is usable; None is 'not known'."""
+    from advisor.errors import AnswersError
+    from advisor.questionnaire import allowed, detail, parse_answers
+
+    choices = ["yes", "no"] if allowed(field) == (True, False) else [str(c) for c in allowed(field)]
+    console.print(f"  {detail(field, 'why')}", style="dim")
+    hint = " / ".join(choices) or detail(field, "unit")
+    while True:
+        text = typer.prompt(f"  {hint} (Enter: not known)", default="", show_default=False)
+        value = _parsed(text.strip(), field)
+        if value is None:
+            return None
+        try:
+            return getattr(parse_answers({name: value}, "answer"), name)
+        except AnswersError as error:
+            console.print(str(error).splitlines()[-1], style="red")
+
+
+def _parsed(text: str, field: FieldInfo) -> Any:
+    from advisor.questionnaire import allowed, takes_many
+
+    if not text:
+        return None
+    if takes_many(field):
+        return () if text == "none" else tuple(part.strip() for part in text.split(","))
+    if allowed(field) == (True, False):
+        return {"yes": True, "y": True, "no": False, "n": False}.get(text.lower(), text)
+    return text.replace(",", "").replace("_", "") if text[0].isdigit() else text
+
+
+def _save(answers: Answers, path: Path) -> None:
+    import yaml
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    values = answers.model_dump(mode="json", exclude_none=True)
+    path.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+# ---------------------------------------------------------------- what comes out
+
+
+def _write_plan(advice: Recommendation, task: str, path: Path) -> None:
+    """The plan, and the advice beside it, which the bench keeps with the run."""
+    from advisor.errors import AdvisorError
+    from benchmarks.plan import Plan
+    from benchmarks.store import write_atomic, write_plan
+    from strategies.method import registry
+
+    if not any(not ranked.blockers for ranked in advice.ranked):
+        raise AdvisorError(f"There is nothing to plan: {advice.text}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    methods = tuple(registry().method(name) for name in advice.candidates)
+    write_plan(path, Plan(task=task, methods=methods))
+    beside = path.with_suffix(".recommendation.json")
+    write_atomic(beside, advice.model_dump_json(indent=2) + "\n")
+
+
+def _print(advice: Recommendation, *, as_json: bool, quiet: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(advice.model_dump(mode="json"), indent=2, ensure_ascii=False))
+        return
+    if quiet:
+        typer.echo(advice.first if advice.verdict == "adapt" else advice.verdict)
+        return
+    console = Console(highlight=False, markup=False)
+    console.print(advice.text, style="bold")
+    for why in advice.provisional:
+        console.print(f"Provisional: {why}")
+    console.print(_methods_table(advice))
+    _print_list(console, "Ladder", [_rung(step) for step in advice.ladder])
+    _print_list(console, "To know", list(advice.notes))
+    changes = [f"{w.answer} {w.then} (now {w.now}): {w.first_then}" for w in advice.what_ifs]
+    _print_list(console, "What would change the advice", changes)
+    open_ones = [f"{u.question} ({', '.join(u.could_lead_to)})" for u in advice.unknown_that_matter]
+    _print_list(console, "Worth finding out", open_ones)
+
+
+def _methods_table(advice: Recommendation) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in ("method", "strength", "memory", "why"):
+        table.add_column(column, overflow="fold", no_wrap=column == "method")
+    for ranked in advice.ranked:
+        pros = [f"+ {reason.text}" for reason in ranked.reasons_for]
+        cons = [f"- {reason.text}" for reason in ranked.reasons_against]
+        blocked = [f"x {why}" for why in ranked.blockers]
+        memory = f"{ranked.memory_gib:g} GiB" if ranked.memory_gib is not None else "–"
+        strength = "blocked" if blocked else f"{ranked.strength:+d}"
+        table.add_row(ranked.method, strength, memory, "\n".join(blocked or [*pros, *cons]))
+    return table
+
+
+def _rung(step: Any) -> str:
+    if step.method is None:
+        return str(step.do)
+    return f"{step.do} Stop when {step.stop_when}; otherwise {step.otherwise}."
+
+
+def _print_list(console: Console, title: str, lines: list[str]) -> None:
+    if lines:
+        console.print(f"\n{title}", style="bold")
+        for number, line in enumerate(lines, start=1):
+            console.print(f"{number:>2}. {line}")

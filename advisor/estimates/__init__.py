@@ -1,0 +1,1 @@
+"""What a method takes, estimated before it is run."""

@@ -1,0 +1,335 @@
+"""The decision flowchart: loaded from data, checked, and walked with a set of answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from advisor.errors import FlowchartError
+from advisor.estimates.memory import GIB, memory_bytes
+from advisor.questionnaire import Answers, questions
+
+END = "end"
+Facts = Mapping[str, Any]
+Verdict = Literal["adapt", "no_adaptation", "no_language_model", "no_method_fits"]
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Condition(_Data):
+    """A comparison with one answer or derived fact, or several conditions joined.
+
+    A comparison with what is not known does not hold.
+
+    Attributes:
+        answer: a question of the questionnaire, or a derived fact.
+        is_: a value; ``unknown``, ``known`` and ``empty`` (a list without members) are special.
+        in_: one of these values.
+        contains: the answer is a list that holds this.
+        below: the answer is less than this number.
+        at_least: the answer is this number or more.
+        at_least_answer: the answer is at least what another answer says.
+        all_: every one of these holds.
+        any_: at least one of these holds.
+        not_: this does not hold.
+    """
+
+    answer: str | None = None
+    is_: bool | float | str | None = Field(default=None, alias="is")
+    in_: tuple[str, ...] | None = Field(default=None, alias="in")
+    contains: str | None = None
+    below: float | None = None
+    at_least: float | None = None
+    at_least_answer: str | None = None
+    all_: tuple[Condition, ...] | None = Field(default=None, alias="all")
+    any_: tuple[Condition, ...] | None = Field(default=None, alias="any")
+    not_: Condition | None = Field(default=None, alias="not")
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        joined = [part for part in (self.all_, self.any_, self.not_) if part is not None]
+        compared = self._comparisons()
+        if self.answer is None and (len(joined) != 1 or compared):
+            raise ValueError("needs an answer to compare, or one of all, any, not")
+        if self.answer is not None and (joined or len(compared) != 1):
+            raise ValueError(
+                f"{self.answer}: needs exactly one of is, in, contains, below, at_least, "
+                "at_least_answer"
+            )
+        return self
+
+    def _comparisons(self) -> list[object]:
+        given = (self.is_, self.in_, self.contains, self.below, self.at_least, self.at_least_answer)
+        return [comparison for comparison in given if comparison is not None]
+
+    def holds(self, facts: Facts) -> bool:
+        """Whether this is so."""
+        if self.all_ is not None:
+            return all(part.holds(facts) for part in self.all_)
+        if self.any_ is not None:
+            return any(part.holds(facts) for part in self.any_)
+        if self.not_ is not None:
+            return not self.not_.holds(facts)
+        value = facts.get(self.answer or "")
+        if self.is_ in ("unknown", "known"):
+            return (value is None) == (self.is_ == "unknown")
+        return value is not None and self._compares(value, facts)
+
+    def _compares(self, value: Any, facts: Facts) -> bool:
+        if self.is_ is not None:
+            return value == () if self.is_ == "empty" else bool(value == self.is_)
+        if self.in_ is not None:
+            return value in self.in_
+        if self.contains is not None:
+            return self.contains in value
+        if self.below is not None:
+            return bool(value < self.below)
+        least = (
+            self.at_least if self.at_least is not None else facts.get(self.at_least_answer or "")
+        )
+        return least is not None and bool(value >= least)
+
+    def parts(self) -> Iterator[Condition]:
+        """The comparisons that this is made of."""
+        inner = (*(self.all_ or ()), *(self.any_ or ()), *((self.not_,) if self.not_ else ()))
+        if self.answer is not None:
+            yield self
+        for part in inner:
+            yield from part.parts()
+
+
+class Effect(_Data):
+    """What a branch says; exactly one of the attributes but the last four is given.
+
+    Attributes:
+        for_: methods that gain strength.
+        against: methods that lose strength.
+        block: methods that cannot be used.
+        verdict: an outcome other than a ranking.
+        note: something to know.
+        first: something to do before any method.
+        provisional: why the advice is provisional.
+        strength: 1 weak, 2 clear, 3 decisive.
+        reason: for people.
+        text: for people, of a verdict.
+        evidence: ids of claims.
+    """
+
+    for_: tuple[str, ...] | None = Field(default=None, alias="for")
+    against: tuple[str, ...] | None = None
+    block: tuple[str, ...] | None = None
+    verdict: Verdict | None = None
+    note: str | None = None
+    first: str | None = None
+    provisional: str | None = None
+    strength: int = Field(default=0, ge=0, le=3)
+    reason: str = ""
+    text: str = ""
+    evidence: tuple[str, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        kinds = (self.methods, self.verdict, self.note, self.first, self.provisional)
+        if sum(bool(kind) for kind in kinds) != 1:
+            raise ValueError("needs one of for, against, block, verdict, note, first, provisional")
+        if self.methods and not self.reason:
+            raise ValueError(f"{', '.join(self.methods)}: a reason is missing")
+        if (self.for_ or self.against) and not self.strength:
+            raise ValueError(f"{', '.join(self.methods)}: a strength of 1 to 3 is missing")
+        return self
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods this is about."""
+        return (*(self.for_ or ()), *(self.against or ()), *(self.block or ()))
+
+
+class Branch(_Data):
+    """One way out of a node."""
+
+    label: str
+    when: Condition | None = None
+    otherwise: bool = False
+    next: str
+    effects: tuple[Effect, ...] = ()
+
+    @model_validator(mode="after")
+    def _has_a_condition(self) -> Self:
+        if (self.when is None) != self.otherwise:
+            raise ValueError(f"branch {self.label!r} needs either when or otherwise: true")
+        return self
+
+    def taken(self, facts: Facts) -> bool:
+        """Whether this way is open."""
+        return self.when is None or self.when.holds(facts)
+
+
+class Node(_Data):
+    """A question with its branches; the last one is always open."""
+
+    id: str
+    question: str
+    branches: tuple[Branch, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _always_has_a_way_out(self) -> Self:
+        otherwise = [branch.otherwise for branch in self.branches]
+        if otherwise.count(True) != 1 or not otherwise[-1]:
+            raise ValueError(f"node {self.id!r} needs 'otherwise: true' on its last branch alone")
+        return self
+
+
+class Claim(_Data):
+    """A piece of evidence."""
+
+    how: Literal["seed", "read", "note", "measured"]
+    source: str
+    finding: str
+
+
+class Step(_Data):
+    """A node on the way, and the branch that was taken."""
+
+    node: Node
+    branch: Branch
+
+
+class Flowchart(_Data):
+    """The whole chart.
+
+    Attributes:
+        methods: what can be recommended, cheapest first.
+        start: id of the first node.
+        nodes: each reachable from the start.
+        claims: the evidence, by id.
+    """
+
+    schema_version: Literal[1] = 1
+    methods: tuple[str, ...]
+    start: str
+    nodes: tuple[Node, ...]
+    claims: dict[str, Claim]
+
+    def walk(self, answers: Answers) -> list[Step]:
+        """The nodes that these answers pass, in order."""
+        facts = facts_of(answers)
+        nodes = {node.id: node for node in self.nodes}
+        steps, here = [], self.start
+        while here != END:
+            branch = next(branch for branch in nodes[here].branches if branch.taken(facts))
+            steps.append(Step(node=nodes[here], branch=branch))
+            here = branch.next
+        return steps
+
+    def comparisons(self) -> Iterator[Condition]:
+        """Every comparison in the chart."""
+        for node in self.nodes:
+            for branch in node.branches:
+                if branch.when:
+                    yield from branch.when.parts()
+
+
+def facts_of(answers: Answers) -> dict[str, Any]:
+    """The answers, and what follows from them; what does not follow is None."""
+    facts = {name: getattr(answers, name) for name in questions()}
+    gpus = answers.gpu_count if answers.gpu_count is not None else 1
+    gpu_bytes = (answers.gpu_memory_gib or 0) * GIB * gpus
+    parameters = answers.model_parameters
+    trained = parameters if parameters and gpu_bytes else None
+    return {
+        **facts,
+        "labels_per_class": _share(answers.labelled_examples, answers.classes),
+        "knowledge_share": _share(answers.knowledge_tokens, answers.context_length),
+        "full_memory_share": trained and memory_bytes(trained, "full") / gpu_bytes,
+        "lora_memory_share": trained and memory_bytes(trained, "lora") / gpu_bytes,
+    }
+
+
+def _share(part: float | None, whole: float | None) -> float | None:
+    return part / whole if part is not None and whole else None
+
+
+def load_flowchart(path: Path | None = None) -> Flowchart:
+    """The built-in flowchart, or a user's own, checked.
+
+    Raises:
+        FlowchartError: lists everything that is wrong with it.
+    """
+    text = path.read_text(encoding="utf-8") if path else _own("flowchart.yaml")
+    origin = str(path) if path else "flowchart.yaml"
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        data = yaml.load(text, Loader=loader)
+        claims = yaml.load(_own("evidence.yaml"), Loader=loader)
+        chart = Flowchart.model_validate({**data, "claims": claims})
+    except (yaml.YAMLError, TypeError) as error:
+        raise FlowchartError(f"{origin} is no flowchart: {error}") from None
+    except ValidationError as error:
+        lines = [f"  {'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors()]
+        raise FlowchartError("\n".join([f"{origin}: {len(lines)} problem(s)", *lines])) from None
+    problems = [f"  {problem}" for problem in _problems(chart)]
+    if problems:
+        raise FlowchartError("\n".join([f"{origin}: {len(problems)} problem(s)", *problems]))
+    return chart
+
+
+def _own(name: str) -> str:
+    return files("advisor").joinpath(name).read_text(encoding="utf-8")
+
+
+def _problems(chart: Flowchart) -> Iterator[str]:
+    ids = [node.id for node in chart.nodes]
+    yield from (
+        f"node {name!r} is there twice" for name in sorted({i for i in ids if ids.count(i) > 1})
+    )
+    known = {*ids, END}
+    for node in chart.nodes:
+        for branch in node.branches:
+            if branch.next not in known:
+                yield f"node {node.id!r}: next {branch.next!r} is no node"
+    if chart.start not in ids:
+        yield f"start {chart.start!r} is no node"
+        return
+    if all(branch.next in known for node in chart.nodes for branch in node.branches):
+        yield from _path_problems(chart)
+    yield from _name_problems(chart)
+
+
+def _path_problems(chart: Flowchart) -> Iterator[str]:
+    nodes = {node.id: node for node in chart.nodes}
+    ways = {name: {branch.next for branch in node.branches} - {END} for name, node in nodes.items()}
+    reached, waiting = set(), [chart.start]
+    while waiting:
+        here = waiting.pop()
+        if here not in reached:
+            reached.add(here)
+            waiting.extend(ways[here])
+    yield from (f"node {name!r} cannot be reached" for name in nodes if name not in reached)
+    # A chart has a loop when, after all nodes without a way onward are taken out, some remain.
+    left = dict(ways)
+    while ended := [name for name, onward in left.items() if not onward & left.keys()]:
+        for name in ended:
+            del left[name]
+    if left:
+        yield f"nodes {', '.join(sorted(left))} lead in a circle"
+
+
+def _name_problems(chart: Flowchart) -> Iterator[str]:
+    answers = set(facts_of(Answers()))
+    for part in chart.comparisons():
+        for name in (part.answer, part.at_least_answer):
+            if name is not None and name not in answers:
+                yield f"answer {name!r} is unknown. Known: {', '.join(sorted(answers))}"
+    effects = [e for node in chart.nodes for branch in node.branches for e in branch.effects]
+    named = {method for effect in effects for method in effect.methods}
+    yield from (f"method {name!r} is unknown" for name in sorted(named - set(chart.methods)))
+    cited = {claim for effect in effects for claim in effect.evidence}
+    yield from (f"evidence {name!r} is unknown" for name in sorted(cited - set(chart.claims)))
+    yield from (f"evidence {name!r} is not used" for name in sorted(set(chart.claims) - cited))

@@ -1,0 +1,248 @@
+"""The questions: what is asked, why, in which unit, and which answers are allowed.
+
+One field of `Answers` is one question; prompts, error messages and documents read it from here.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+
+from advisor.errors import AnswersError
+
+Skill = Literal["none", "some", "expert"]
+Behaviour = Literal["tone", "style", "format", "vocabulary", "label_set", "skill"]
+
+
+def _ask(question: str, why: str, unit: str = "", **limits: Any) -> Any:
+    """A question; None, its default, means 'not known'."""
+    extra: dict[str, Any] = {"why": why, "unit": unit}
+    return Field(default=None, description=question, json_schema_extra=extra, **limits)
+
+
+class Answers(BaseModel):
+    """What is known of a use case; None means 'not known', and the order never matters."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    task_kind: (
+        Literal[
+            "classification", "extraction", "qa", "rewriting", "generation", "reasoning", "code"
+        ]
+        | None
+    ) = _ask("What kind of task is it?", "Harder outputs need more examples.")
+    eval_items: int | None = _ask(
+        "How many items does your eval set hold?",
+        "Without one, no step of the ladder can be judged.",
+        "items",
+        ge=0,
+    )
+    target_score: float | None = _ask(
+        "Which score on it is good enough?", "It says when to stop.", "share, 0 to 1", ge=0, le=1
+    )
+    current_score: float | None = _ask(
+        "Which score does the plain prompt reach?",
+        "If it reaches the target, nothing needs adapting.",
+        "share, 0 to 1",
+        ge=0,
+        le=1,
+    )
+    classical_score: float | None = _ask(
+        "Which score does a baseline without a language model reach (TF-IDF, nearest example)?",
+        "If it reaches the target, no language model is needed.",
+        "share, 0 to 1",
+        ge=0,
+        le=1,
+    )
+    knowledge: Literal["none", "static", "changing"] | None = _ask(
+        "Do answers need facts that the model cannot know, and do these change?",
+        "Facts are retrieved; tuning does not inject them well.",
+    )
+    knowledge_tokens: int | None = _ask(
+        "How large is that knowledge?",
+        "What fits into the prompt need not be retrieved.",
+        "tokens",
+        ge=0,
+    )
+    knowledge_private: bool | None = _ask(
+        "Is that knowledge private?", "Private facts cannot be in any model's weights."
+    )
+    citations_required: bool | None = _ask(
+        "Must answers cite their source?", "Retrieved passages can be cited."
+    )
+    hallucination_tolerance: Literal["low", "medium", "high"] | None = _ask(
+        "How much invention can be tolerated?", "A low tolerance asks for grounded answers."
+    )
+    behaviour: tuple[Behaviour, ...] | None = _ask(
+        "What must the model learn that a prompt does not get?",
+        "Tone, format, labels and skills are what tuning is good at.",
+        "any of the list, none for nothing",
+    )
+    labelled_examples: int | None = _ask(
+        "How many labelled examples are there?", "They decide what can be tuned.", "examples", ge=0
+    )
+    classes: int | None = _ask(
+        "How many classes does the label set have?",
+        "Labels per class decide, not labels.",
+        "classes",
+        ge=2,
+    )
+    tasks: int | None = _ask(
+        "How many different tasks must one model do?", "Adapters can be swapped.", "tasks", ge=1
+    )
+    keep_general_ability: bool | None = _ask(
+        "Must the model keep its general abilities?", "Full fine-tuning forgets more than PEFT."
+    )
+    far_from_pretraining: bool | None = _ask(
+        "Is the task far from what models are trained on?", "A large shift favours full tuning."
+    )
+    new_language_or_domain: bool | None = _ask(
+        "Is the language or the domain under-represented in the model?",
+        "Then continued pre-training is worth a discussion.",
+    )
+    raw_corpus_tokens: int | None = _ask(
+        "How much unlabelled text of that domain is there?",
+        "Continued pre-training needs billions of tokens.",
+        "tokens",
+        ge=0,
+    )
+    queries_per_day: float | None = _ask(
+        "How many queries come in a day?", "Many queries pay back training.", "queries", ge=0
+    )
+    prompt_tokens: int | None = _ask(
+        "How long is the plain prompt with its input?",
+        "Long prompts cost with every query.",
+        "tokens",
+        ge=0,
+    )
+    latency_p95_seconds: float | None = _ask(
+        "How long may 95 % of the answers take?", "Tight limits forbid long prompts.", "s", gt=0
+    )
+    model_parameters: int | None = _ask(
+        "How many parameters does the base model have?",
+        "Small models learn little from demonstrations.",
+        "parameters",
+        gt=0,
+    )
+    context_length: int | None = _ask(
+        "How long is the model's context?", "It bounds what can be shown.", "tokens", gt=0
+    )
+    model_access: Literal["open", "hosted"] | None = _ask(
+        "Are the weights at hand (open), or is the model behind an API (hosted)?",
+        "Only weights at hand can be tuned freely.",
+    )
+    gpu_memory_gib: float | None = _ask(
+        "How much memory does one GPU have? 0 for no GPU.",
+        "It decides which training fits.",
+        "GiB",
+        ge=0,
+    )
+    gpu_count: int | None = _ask("How many such GPUs are there?", "As above.", "GPUs", ge=0)
+    budget_usd: float | None = _ask(
+        "What may the adaptation cost?", "It bounds training and labelling.", "USD", ge=0
+    )
+    data_may_leave: bool | None = _ask(
+        "May the data leave the house?", "If not, hosted models are out."
+    )
+    retrieval_skill: Skill | None = _ask(
+        "How well does the team know search systems?", "Retrieval is engineering, too."
+    )
+    training_skill: Skill | None = _ask(
+        "How well does the team know training?", "It moves a step up or down the ladder."
+    )
+
+
+def questions() -> dict[str, FieldInfo]:
+    """The questions by key, in the order in which they are asked."""
+    fields = Answers.model_fields
+    return {name: field for name, field in fields.items() if name != "schema_version"}
+
+
+def allowed(field: FieldInfo) -> tuple[Any, ...]:
+    """The values that a question allows, () when any number in its range will do."""
+    kind = _kind(field)
+    if kind is bool:
+        return (True, False)
+    if get_origin(kind) is Literal:
+        return get_args(kind)
+    return get_args(Behaviour) if get_origin(kind) is tuple else ()
+
+
+def takes_many(field: FieldInfo) -> bool:
+    """Whether an answer is a list of the allowed values."""
+    return get_origin(_kind(field)) is tuple
+
+
+def is_whole(field: FieldInfo) -> bool:
+    """Whether an answer is a whole number."""
+    return _kind(field) is int
+
+
+def _kind(field: FieldInfo) -> Any:
+    if get_origin(field.annotation) in (Union, types.UnionType):
+        return next(kind for kind in get_args(field.annotation) if kind is not type(None))
+    return field.annotation
+
+
+def detail(field: FieldInfo, key: Literal["why", "unit"]) -> str:
+    """Why a question is asked, or the unit of its answer."""
+    extra = field.json_schema_extra
+    return str(extra[key]) if isinstance(extra, dict) else ""
+
+
+def parse_answers(values: Mapping[str, Any], origin: str) -> Answers:
+    """Answers out of plain data.
+
+    Args:
+        values: question key to answer; None and missing keys are 'not known'.
+        origin: named in the message, such as a file's name.
+
+    Raises:
+        AnswersError: lists every problem with what is allowed.
+    """
+    try:
+        return Answers.model_validate(dict(values))
+    except ValidationError as error:
+        lines = [_problem(dict(part)) for part in error.errors()]
+        raise AnswersError("\n".join([f"{origin}: {len(lines)} problem(s)", *lines])) from None
+
+
+def _problem(part: Mapping[str, Any]) -> str:
+    name = str(part["loc"][0]) if part["loc"] else "the file"
+    field = questions().get(name)
+    if field is None:
+        return f"  {name}: there is no such question. Questions: {', '.join(questions())}"
+    choices = allowed(field)
+    hint = f" Allowed: {', '.join(str(choice).lower() for choice in choices)}." if choices else ""
+    unit = detail(field, "unit")
+    return (
+        f"  {name}: {part['msg']}, not {part['input']!r}.{hint}{f' Unit: {unit}.' if unit else ''}"
+    )
+
+
+def load_answers(path: Path) -> Answers:
+    """The answers of a YAML file.
+
+    Raises:
+        AnswersError: the file cannot be read, is no YAML mapping, or has wrong answers.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise AnswersError(
+            f"{path} does not exist. Write one with: advisor ask --save {path}"
+        ) from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise AnswersError(f"{path} is no YAML text: {error}") from None
+    if values is None:
+        return Answers()
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise AnswersError(f"{path}: expected lines such as 'labelled_examples: 200'")
+    return parse_answers(values, str(path))

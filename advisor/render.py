@@ -1,0 +1,64 @@
+"""A recommendation as a Markdown decision record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from advisor.questionnaire import questions
+from advisor.recommend import RankedMethod, Reason, Recommendation
+
+
+def decision_record(advice: Recommendation) -> str:
+    """The recommendation as Markdown, the same bytes for the same recommendation."""
+    return "\n".join(_lines(advice)) + "\n"
+
+
+def _lines(advice: Recommendation) -> Iterator[str]:
+    yield from ("# Which adaptation method?", "", f"**{advice.text}**", "")
+    yield from (f"> Provisional: {why}" for why in advice.provisional)
+    yield from ("", "## What was answered", "", "| question | answer |", "|---|---|")
+    for name, value in advice.answers.items():
+        yield f"| {questions()[name].description} | {_value(value)} |"
+    yield from ("", "## Methods, best first", "")
+    for place, ranked in enumerate(advice.ranked, start=1):
+        yield from _method(place, ranked)
+    yield from ("", "## The ladder", "")
+    for place, step in enumerate(advice.ladder, start=1):
+        yield f"{place}. {step.do}" + (
+            f" Measure {step.measure}. Stop when {step.stop_when}; otherwise {step.otherwise}."
+            if step.method
+            else ""
+        )
+    if advice.notes:
+        yield from ("", "## To know", "", *(f"- {note}" for note in advice.notes))
+    if advice.what_ifs:
+        yield from ("", "## What would change the advice", "")
+        for what in advice.what_ifs:
+            yield f"- {what.answer} {what.then} instead of {what.now}: {what.first_then}"
+    if advice.unknown_that_matter:
+        yield from ("", "## Worth finding out", "")
+        for unknown in advice.unknown_that_matter:
+            yield f"- {unknown.question} ({', '.join(unknown.could_lead_to)})"
+    yield from ("", "## The way through the flowchart", "", "```mermaid", advice.mermaid, "```")
+    yield from ("", "## Evidence", "")
+    yield from (f"- **{claim}**: {text}" for claim, text in advice.claims.items())
+
+
+def _method(place: int, ranked: RankedMethod) -> Iterator[str]:
+    memory = f", at least {ranked.memory_gib:g} GiB" if ranked.memory_gib is not None else ""
+    yield f"{place}. **{ranked.method}** (strength {ranked.strength}{memory})"
+    yield from (f"   - cannot be used: {why}" for why in ranked.blockers)
+    yield from (f"   - for: {_reason(reason)}" for reason in ranked.reasons_for)
+    yield from (f"   - against: {_reason(reason)}" for reason in ranked.reasons_against)
+
+
+def _reason(reason: Reason) -> str:
+    return f"{reason.text} [{', '.join(reason.evidence)}]"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(value) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
