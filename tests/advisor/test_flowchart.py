@@ -1,0 +1,142 @@
+"""A flowchart that contradicts itself is refused, and everything wrong with it is said at once."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from advisor.errors import AnswersError, FlowchartError
+from advisor.flowchart import Condition, facts_of, load_flowchart
+from advisor.questionnaire import Answers, load_answers, parse_answers
+
+
+def _chart() -> Any:
+    return yaml.safe_load(files("advisor").joinpath("flowchart.yaml").read_text())
+
+
+def _refused(tmp_path: Path, chart: Any) -> str:
+    file = tmp_path / "chart.yaml"
+    file.write_text(yaml.safe_dump(chart))
+    with pytest.raises(FlowchartError) as caught:
+        load_flowchart(file)
+    return str(caught.value)
+
+
+def test_the_built_in_chart_is_sound() -> None:
+    assert [node.id for node in load_flowchart().nodes][:3] == [
+        "eval-set",
+        "plain-prompt",
+        "knowledge",
+    ]
+
+
+def test_several_problems_are_listed_together(tmp_path: Path) -> None:
+    chart = _chart()
+    chart["nodes"].append(
+        {
+            "id": "island",
+            "question": "?",
+            "branches": [{"label": "x", "otherwise": True, "next": "end"}],
+        }
+    )
+    effect = chart["nodes"][2]["branches"][0]["effects"][0]
+    effect["block"], effect["evidence"] = ["rga"], ["NOBODY99"]
+    chart["nodes"][2]["branches"][0]["when"]["answer"] = "knowlege"
+    said = _refused(tmp_path, chart)
+    assert "5 problem(s)" in said
+    assert "'island' cannot be reached" in said
+    assert "method 'rga' is unknown" in said
+    assert "evidence 'NOBODY99' is unknown" in said
+    assert "answer 'knowlege' is unknown" in said
+    assert "evidence 'OPENAI-ICE' is not used" in said
+
+
+def test_evidence_that_nothing_rests_on_is_refused(tmp_path: Path) -> None:
+    chart = _chart()
+    for branch in chart["nodes"][-1]["branches"]:
+        branch.pop("effects", None)
+    assert "evidence 'S2-PRETRAIN' is not used" in _refused(tmp_path, chart)
+
+
+def test_a_circle_is_refused(tmp_path: Path) -> None:
+    chart = _chart()
+    chart["nodes"][-1]["branches"][-1]["next"] = "cost"
+    said = _refused(tmp_path, chart)
+    assert "lead in a circle" in said
+    assert "eval-set" in said
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda node: node["branches"].pop(), "otherwise: true"),
+        (lambda node: node["branches"][0].update(when={"answer": "tasks"}), "exactly one of"),
+        (lambda node: node["branches"][0].update(next="nowhere"), "'nowhere' is no node"),
+        (lambda node: node["branches"][0]["effects"][0].pop("evidence"), "evidence"),
+        (lambda node: node["branches"][0].update(colour="red"), "colour"),
+    ],
+)
+def test_a_broken_node_is_named(tmp_path: Path, change: Any, says: str) -> None:
+    chart = _chart()
+    change(chart["nodes"][0])
+    assert says in _refused(tmp_path, chart)
+
+
+def test_a_text_that_is_no_chart_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "chart.yaml"
+    file.write_text("nodes: [")
+    with pytest.raises(FlowchartError, match="is no flowchart"):
+        load_flowchart(file)
+
+
+def test_a_comparison_with_what_is_not_known_does_not_hold() -> None:
+    facts = facts_of(Answers())
+    assert not Condition(answer="tasks", below=5).holds(facts)
+    assert not Condition(answer="tasks", at_least=0).holds(facts)
+    assert Condition.model_validate({"answer": "tasks", "is": "unknown"}).holds(facts)
+
+
+def test_labels_per_class_and_shares_of_memory_follow_from_the_answers() -> None:
+    facts = facts_of(
+        Answers(
+            labelled_examples=231,
+            classes=77,
+            model_parameters=2**30,
+            gpu_memory_gib=8,
+            gpu_count=2,
+        )
+    )
+    assert facts["labels_per_class"] == 3
+    # 16 bytes a parameter on 16 GiB.
+    assert facts["full_memory_share"] == 1
+    assert facts["knowledge_share"] is None
+
+
+def test_every_wrong_answer_is_listed_with_what_is_allowed(tmp_path: Path) -> None:
+    file = tmp_path / "answers.yaml"
+    file.write_text("knowledge: sometimes\ntarget_score: 7\nlabels: 3\nbehaviour: [rude]\n")
+    with pytest.raises(AnswersError) as caught:
+        load_answers(file)
+    said = str(caught.value)
+    assert "4 problem(s)" in said
+    assert "Allowed: none, static, changing" in said
+    assert "less than or equal to 1" in said
+    assert "labels: there is no such question" in said
+
+
+@pytest.mark.parametrize("text", ["- a\n", "just words", "1: 2", "\x00", "a: [", "? {a: b}\n: c"])
+def test_a_file_that_is_no_answers_gives_one_message(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "answers.yaml"
+    file.write_text(text)
+    with pytest.raises(AnswersError):
+        load_answers(file)
+
+
+def test_an_empty_file_knows_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "answers.yaml"
+    file.write_text("# nothing yet\n")
+    assert load_answers(file) == Answers() == parse_answers({}, "nothing")

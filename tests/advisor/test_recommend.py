@@ -1,0 +1,183 @@
+"""Scenarios of the sources lead where the sources say, and every answers file leads somewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from advisor.flowchart import Flowchart, load_flowchart
+from advisor.questionnaire import Answers, allowed, is_whole, parse_answers, questions, takes_many
+from advisor.recommend import Recommendation, recommend
+
+CHART = load_flowchart()
+
+
+def _advice(**values: Any) -> Recommendation:
+    return recommend(parse_answers(values, "test"), CHART)
+
+
+TICKETS: dict[str, Any] = {
+    "eval_items": 150,
+    "target_score": 0.8,
+    "knowledge": "none",
+    "behaviour": ["label_set"],
+    "classes": 4,
+    "labelled_examples": 400,
+    "model_parameters": 135_000_000,
+}
+HANDBOOK: dict[str, Any] = {
+    "eval_items": 150,
+    "target_score": 0.6,
+    "knowledge": "changing",
+    "behaviour": [],
+    "labelled_examples": 0,
+    "model_parameters": 8_000_000_000,
+}
+
+
+def test_all_ten_nodes_are_passed_when_nothing_stops_the_walk() -> None:
+    assert len(_advice(**TICKETS).path) == len(CHART.nodes) == 10
+
+
+def test_a_plain_prompt_that_reaches_the_target_ends_it() -> None:
+    advice = _advice(**TICKETS, current_score=0.8)
+    assert advice.verdict == "no_adaptation"
+    assert advice.first == "zero-shot"
+    assert len(advice.path) == 2
+
+
+def test_a_classical_baseline_that_reaches_the_target_needs_no_language_model() -> None:
+    assert _advice(**TICKETS, classical_score=0.9).verdict == "no_language_model"
+
+
+@pytest.mark.parametrize("labels", [100, 5_000])
+def test_changing_facts_are_never_injected_by_tuning(labels: int) -> None:
+    advice = _advice(**{**HANDBOOK, "labelled_examples": labels, "far_from_pretraining": True})
+    order = [ranked.method for ranked in advice.ranked]
+    assert order.index("rag") < order.index("lora")
+    assert order.index("rag") < order.index("full")
+    assert advice.first in ("rag", "rag+lora", "raft")
+
+
+def test_facts_without_labels_are_retrieved_and_nothing_is_tuned() -> None:
+    advice = _advice(**HANDBOOK)
+    assert advice.first == "rag"
+    blocked = {ranked.method for ranked in advice.ranked if ranked.blockers}
+    assert blocked == {"icl-random", "icl-nearest", "lora", "full", "rag+lora", "raft"}
+
+
+def test_fewer_than_ten_labels_are_shown_and_more_are_collected() -> None:
+    advice = _advice(**{**TICKETS, "labelled_examples": 8, "model_parameters": 8_000_000_000})
+    assert advice.first == "icl-nearest"
+    assert any("Collect labels" in step.do for step in advice.ladder)
+
+
+def test_labels_count_per_class() -> None:
+    many_classes = {**TICKETS, "labelled_examples": 231, "classes": 77}
+    assert _advice(**many_classes).first == "icl-nearest"
+    assert _advice(**{**many_classes, "classes": 4}).first == "lora"
+
+
+def test_facts_and_a_house_style_with_labels_make_a_hybrid() -> None:
+    advice = _advice(**{**HANDBOOK, "behaviour": ["style"], "labelled_examples": 190})
+    assert advice.first in ("raft", "rag+lora")
+
+
+def test_thousands_of_labels_far_from_pretraining_are_for_full_fine_tuning() -> None:
+    advice = _advice(
+        knowledge="none",
+        behaviour=["skill"],
+        labelled_examples=20_000,
+        far_from_pretraining=True,
+        keep_general_ability=False,
+        eval_items=500,
+        target_score=0.7,
+    )
+    assert advice.first == "full"
+
+
+def test_a_model_that_does_not_fit_the_gpu_is_never_trained_in_full() -> None:
+    # 16 bytes a parameter: 7 billion take 104 GiB, a 24 GiB card holds 1.6 billion.
+    advice = _advice(**{**TICKETS, "model_parameters": 7_000_000_000, "gpu_memory_gib": 24})
+    full = next(ranked for ranked in advice.ranked if ranked.method == "full")
+    assert full.blockers
+    assert full.memory_gib == pytest.approx(7e9 * 16 / 2**30, abs=0.01)
+
+
+def test_private_data_and_a_hosted_model_fit_no_method() -> None:
+    advice = _advice(**{**HANDBOOK, "model_access": "hosted", "data_may_leave": False})
+    assert advice.verdict == "no_method_fits"
+    assert advice.first is None
+
+
+def test_without_an_eval_set_the_advice_is_provisional_and_begins_with_one() -> None:
+    advice = _advice(knowledge="none")
+    assert advice.provisional
+    assert "eval set" in advice.ladder[0].do
+
+
+def test_a_new_language_with_billions_of_tokens_discusses_continued_pre_training() -> None:
+    advice = _advice(**TICKETS, new_language_or_domain=True, raw_corpus_tokens=5_000_000_000)
+    assert any("Continued pre-training" in note for note in advice.notes)
+
+
+def test_every_what_if_really_flips_the_advice() -> None:
+    advice = _advice(**TICKETS)
+    assert {what.answer for what in advice.what_ifs} >= {"knowledge", "labelled_examples"}
+    assert all(what.first_then != what.first_now for what in advice.what_ifs)
+
+
+def test_every_reason_cites_a_claim_that_is_printed_with_it() -> None:
+    advice = _advice(**TICKETS)
+    cited = {c for r in advice.ranked for reason in r.reasons_for for c in reason.evidence}
+    assert cited
+    assert cited <= set(advice.claims)
+
+
+def _values() -> st.SearchStrategy[dict[str, Any]]:
+    kinds: dict[str, st.SearchStrategy[Any]] = {}
+    for name, field in questions().items():
+        if takes_many(field):
+            some: st.SearchStrategy[Any] = st.lists(st.sampled_from(allowed(field)), unique=True)
+        elif allowed(field):
+            some = st.sampled_from(allowed(field))
+        elif is_whole(field):
+            some = st.integers(2, 10**11)
+        else:
+            share = "score" in name
+            some = st.floats(0.001, 1.0 if share else 1e6, allow_nan=False)
+        kinds[name] = st.none() | some
+    return st.fixed_dictionaries(kinds)
+
+
+@settings(max_examples=150, deadline=None)
+@given(values=_values(), seed=st.randoms(use_true_random=False))
+def test_every_answers_file_has_an_outcome_and_its_order_does_not_matter(
+    values: dict[str, Any], seed: Any
+) -> None:
+    advice = recommend(parse_answers(values, "fuzz"), CHART)
+    assert len(advice.ranked) == len(CHART.methods)
+    assert (advice.first is None) == all(ranked.blockers for ranked in advice.ranked)
+    assert advice.candidates[0] == "zero-shot"
+    mixed = list(values.items())
+    seed.shuffle(mixed)
+    assert recommend(parse_answers(dict(mixed), "fuzz"), CHART) == advice
+
+
+@settings(max_examples=60, deadline=None)
+@given(values=_values())
+def test_more_labels_never_block_a_tuned_method(values: dict[str, Any]) -> None:
+    def blocked(labels: int) -> set[str]:
+        answers = parse_answers({**values, "labelled_examples": labels}, "fuzz")
+        return {r.method for r in recommend(answers, CHART).ranked if r.blockers}
+
+    assert blocked(5_000) <= blocked(20)
+
+
+def test_the_chart_is_data_that_round_trips() -> None:
+    again = Flowchart.model_validate(CHART.model_dump(by_alias=True))
+    assert again == CHART
+    assert recommend(Answers(), again).mermaid == recommend(Answers(), CHART).mermaid
