@@ -34,7 +34,7 @@ def collect(precision: Precision, threads: int) -> Environment:
 
     return Environment(
         python=platform.python_version(),
-        platform=platform.platform(),
+        platform=f"{platform.system()} {platform.machine()}",
         cpu=cpu_name(),
         cores=allowed_cores(),
         threads=threads,

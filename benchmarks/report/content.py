@@ -491,7 +491,7 @@ def _cite(comparison: Comparison) -> list[Block]:
         f"task SHA-256 {run.task.sha256}}}\n"
         "}"
     )
-    source: Text = f"Task data: {run.task.source or 'no source stated'}. Licence: " + (
+    source: Text = f"Task data: {run.task.source.rstrip('.') or 'no source stated'}. Licence: " + (
         run.task.licence or "not stated"
     )
     return [Heading(2, "Cite"), Fence(entry, "bibtex"), Paragraph(source)]
