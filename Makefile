@@ -17,9 +17,17 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
+DEMO := runs/demo
+
 demo: $(READY)  ## advice, real runs and a report, on a small cut
 	@$(BIN)/advisor models pull
-	@$(BIN)/python -m benchmarks.demo
+	@$(BIN)/advisor ask --answers examples/answers-handbook.yaml --task handbook-qa --no-input \
+		--plan $(DEMO)/plan.yaml --report $(DEMO)/advice.md
+	@if [ -f $(DEMO)/run/run.json ]; \
+	then $(BIN)/advisor bench --resume $(DEMO)/run; \
+	else $(BIN)/advisor bench $(DEMO)/plan.yaml --limit 40 --train-limit 100 --epochs 1 \
+		--out $(DEMO)/run; \
+	fi
 
 test: check  ## everything, with real weights
 	@$(BIN)/advisor models pull

@@ -10,13 +10,15 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils.data import Sampler
 from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from strategies.data import Example, Prompt
 from strategies.method import Weights
@@ -143,7 +145,7 @@ def train(
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     examples, validation = _encoded(job, job.examples), _encoded(job, job.validation)
     clock = _Clock(checkpoints, progress)
-    trainer = Trainer(
+    trainer = _SeededTrainer(
         model=model,
         args=_arguments(job, examples, bool(validation), checkpoints),
         train_dataset=examples,
@@ -157,6 +159,36 @@ def train(
     trained = Trained(clock.seconds(), trainable, _curve(trainer.state.log_history))
     shutil.rmtree(checkpoints, ignore_errors=True)
     return trained
+
+
+class _SeededTrainer(Trainer):
+    """A Trainer whose order of examples depends on seed and epoch alone, so that it can resume."""
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
+        rows = train_dataset if train_dataset is not None else self.train_dataset
+        lengths = [len(row["input_ids"]) for row in rows]
+        return _ByLength(lengths, self.args.per_device_train_batch_size, self.args.seed)
+
+
+class _ByLength(Sampler[int]):
+    """Mixes examples anew every epoch, those of similar length in one batch."""
+
+    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
+        self._lengths, self._batch_size, self._seed = list(lengths), batch_size, seed
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self._lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + self._epoch)
+        order: list[int] = get_length_grouped_indices(
+            self._lengths, self._batch_size, generator=generator
+        )
+        return iter(order)
 
 
 def _encoded(
@@ -197,7 +229,6 @@ def _arguments(
         lr_scheduler_type=settings.schedule,
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_gradient_norm,
-        train_sampling_strategy="group_by_length",
         bf16=job.precision == "bf16",
         use_cpu=job.device == "cpu",
         seed=job.seed,

@@ -1,0 +1,118 @@
+"""Training: what carries loss, early stopping, and going on after an interruption."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from strategies.data import Example, Message, Prompt
+from strategies.models import ResolvedModel, load_model, load_tokenizer
+from strategies.rendering import Renderer
+from strategies.settings import TrainingSettings
+from strategies.training import (
+    LeftPaddingCollator,
+    TrainingJob,
+    encode_example,
+    last_whole_checkpoint,
+    train,
+)
+from strategies.weights.full import FullWeights
+
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
+PAIRS = [
+    (
+        Prompt(messages=(Message(role="user", content=f"the sea number {n}"),)),
+        Example(id=f"e{n}", input="", outputs=("blue" if n % 2 else "a ripe red tomato",)),
+    )
+    for n in range(8)
+]
+
+
+def _job(folder: Path, **settings: Any) -> TrainingJob:
+    resolved = ResolvedModel("tiny", folder, "0")
+    chosen = {"learning_rate": 1e-3, "epochs": 3, "batch_size": 4, "max_tokens": 64, **settings}
+    weights = FullWeights(training=TrainingSettings(**chosen))
+    return TrainingJob(
+        weights=weights,
+        load_base=lambda: load_model(resolved, "fp32", "cpu"),
+        renderer=Renderer(load_tokenizer(resolved)),
+        examples=PAIRS,
+        validation=PAIRS[:2],
+        seed=3,
+        precision="fp32",
+        device="cpu",
+    )
+
+
+def test_left_padded_loss_equals_the_mean_over_answer_tokens_one_example_at_a_time(
+    tiny_model: Path,
+) -> None:
+    job = _job(tiny_model)
+    model = job.load_base()
+    rows = [encode_example(job.renderer, prompt, e.output, 64) for prompt, e in PAIRS[:4]]
+    with torch.no_grad():
+        batch = LeftPaddingCollator(job.renderer.tokenizer.pad_token_id)(rows)
+        ours = float(model(**batch).loss)
+        losses = []
+        for row in rows:
+            ids = torch.tensor([row["input_ids"]])
+            logits = model(ids).logits[0, :-1].log_softmax(-1)
+            wanted = torch.tensor(row["labels"][1:])
+            places = (wanted != -100).nonzero().flatten()
+            losses += [-float(logits[place, wanted[place]]) for place in places]
+    assert ours == pytest.approx(sum(losses) / len(losses), abs=1e-5)
+
+
+def test_an_interrupted_training_goes_on_to_the_same_weights(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    whole = train(_job(tiny_model), tmp_path / "a", tmp_path / "whole")
+
+    def stop(phase: str, done: int, total: int) -> None:
+        if done == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(_job(tiny_model), tmp_path / "b", tmp_path / "parts", stop)
+    assert last_whole_checkpoint(tmp_path / "b") is not None
+    seen: list[int] = []
+    parts = train(
+        _job(tiny_model),
+        tmp_path / "b",
+        tmp_path / "parts",
+        lambda phase, done, total: seen.append(done),
+    )
+    assert seen[0] > 1
+    first = load_file(tmp_path / "whole" / "model.safetensors")
+    second = load_file(tmp_path / "parts" / "model.safetensors")
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert [p["step"] for p in parts.curve] == [p["step"] for p in whole.curve]
+
+
+def test_a_torn_checkpoint_is_removed_and_the_one_before_it_taken(tmp_path: Path) -> None:
+    for step, state in ((2, '{"global_step": 2}'), (4, '{"global_step":'), (6, None)):
+        folder = tmp_path / f"checkpoint-{step}"
+        folder.mkdir()
+        if state is not None:
+            (folder / "trainer_state.json").write_text(state)
+    assert last_whole_checkpoint(tmp_path) == str(tmp_path / "checkpoint-2")
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-2"]
+    assert json.loads((tmp_path / "checkpoint-2" / "trainer_state.json").read_text())
+
+
+def test_training_stops_when_validation_no_longer_improves(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    # A rate that destroys the model makes every later validation worse than the first.
+    job = _job(tiny_model, learning_rate=1.0, epochs=20, patience=2, validations_per_epoch=1)
+    trained = train(job, tmp_path / "checkpoints", tmp_path / "weights")
+    validated = [p["step"] for p in trained.curve if "validation_loss" in p]
+    assert validated[-1] < 40
+    losses = [p["validation_loss"] for p in trained.curve if "validation_loss" in p]
+    best = losses.index(min(losses))
+    assert len(losses) - 1 - best == 2
