@@ -14,8 +14,12 @@ def init(
         Path, typer.Option("--from", help="CSV, TSV, JSONL or chat JSONL of labelled lines.")
     ],
     *,
-    input_column: Annotated[str, typer.Option(help="Column with the input.")] = "input",
-    output_column: Annotated[str, typer.Option(help="Column with the answer.")] = "output",
+    input_column: Annotated[
+        str | None, typer.Option(help="Column with the input; else found by its usual names.")
+    ] = None,
+    output_column: Annotated[
+        str | None, typer.Option(help="Column with the answer; else found by its usual names.")
+    ] = None,
     kind: Annotated[
         str | None,
         typer.Option(help="classification, qa, extraction, rewriting or generation; else guessed."),
@@ -34,16 +38,17 @@ def init(
 
       advisor init my-task --from tickets.csv
 
-      advisor init my-task --from tickets.csv --input-column text --output-column label
+      advisor init my-task --from tickets.csv --input-column body --output-column queue
 
       advisor init faq --from chats.jsonl --corpus handbook/ --kind qa
     """
-    from benchmarks.tasks.scaffold import KINDS, Source, scaffold
+    from benchmarks.tasks.scaffold import KINDS, Source, scaffold, usual_columns
 
     chosen = next((known for known in KINDS if known == kind), None)
     if kind is not None and chosen is None:
         raise typer.BadParameter(f"{kind!r} is none of: {', '.join(KINDS)}", param_hint="--kind")
-    columns = {"input": input_column, "output": output_column}
+    named = {"input": input_column, "output": output_column}
+    columns = usual_columns(source) | {ours: name for ours, name in named.items() if name}
     made = scaffold(folder, Source(source, columns, chosen, corpus, instruction))
     if quiet:
         typer.echo(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 import tempfile
@@ -61,6 +62,16 @@ _BEHAVIOUR = {
 }
 
 
+_LONGEST_HEADER = 10_000
+_USUAL_COLUMNS = (
+    ("input", "output"),
+    ("text", "label"),
+    ("text", "category"),
+    ("question", "answer"),
+    ("prompt", "completion"),
+)
+
+
 @dataclass(frozen=True)
 class Source:
     """What a task folder is made from.
@@ -117,6 +128,24 @@ def scaffold(folder: Path, source: Source) -> Scaffolded:
     splits = split_by_group(usable, _sizes(len(usable)))
     _write_whole(folder, spec, splits, source)
     return Scaffolded(load_folder(folder), source.kind is None, tuple(notes))
+
+
+def usual_columns(file: Path) -> dict[str, str]:
+    """The first pair of usual names for input and output that a table's header holds.
+
+    Returns:
+        ``input`` and ``output`` with the names in the file; {} when it is no table, cannot be
+        read or has none of them.
+    """
+    if file.suffix not in (".csv", ".tsv") or not file.is_file():
+        return {}
+    with file.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
+        first = lines.readline(_LONGEST_HEADER)
+    header = next(csv.reader([first], delimiter="\t" if file.suffix == ".tsv" else ","), [])
+    for theirs in _USUAL_COLUMNS:
+        if set(theirs) <= set(header):
+            return dict(zip(("input", "output"), theirs, strict=True))
+    return {}
 
 
 def guess_kind(outputs: Sequence[str]) -> Kind:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from advisor.cli.init import init
 from advisor.cli.tasks import tasks
 from benchmarks.tasks.loading import load_folder
-from benchmarks.tasks.scaffold import Source, guess_kind, scaffold
+from benchmarks.tasks.scaffold import Source, guess_kind, scaffold, usual_columns
 from strategies.errors import DataError
 
 COLUMNS = {"input": "text", "output": "label"}
@@ -188,3 +188,11 @@ def test_tasks_lists_bundled_tasks_and_recipes(app: typer.Typer, tmp_path: Path)
     plain = CliRunner().invoke(app, ["tasks"]).output.splitlines()
     assert plain[0].split("\t")[:3] == ["id", "kind", "metric"]
     assert CliRunner().invoke(app, ["tasks", "--quiet"]).output.splitlines() == list(rows)
+
+
+def test_the_usual_names_of_columns_are_found(tmp_path: Path) -> None:
+    file = tmp_path / "lines.csv"
+    file.write_text("id,text,label\n1,hello,greeting\n", encoding="utf-8")
+    assert usual_columns(file) == {"input": "text", "output": "label"}
+    file.write_text("a,b\n1,2\n", encoding="utf-8")
+    assert usual_columns(file) == {}
