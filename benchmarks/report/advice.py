@@ -23,7 +23,7 @@ from benchmarks.report.document import (
 )
 from benchmarks.results import Comparison
 
-_NAMES = ("method", "name", "node", "id", "step", "change", "question", "key")
+_NAMES = ("method", "name", "node", "id", "step", "change", "question", "answer", "key")
 """Keys whose value names an entry, and so comes first in its line."""
 
 
@@ -69,15 +69,24 @@ def advice_blocks(comparison: Comparison) -> list[Block]:
         ("ranked", "Ranking:", True),
         ("ladder", "Start simple, climb only when the number says so:", True),
         ("what_ifs", "What would change the advice:", False),
+        ("notes", "To know:", False),
     )
     blocks: list[Block] = [Heading(2, "Recommendation before the measurement")]
-    if advice.get("verdict"):
-        blocks.append(Paragraph(Strong(_plain(advice["verdict"]))))
+    said = advice.get("text") or advice.get("verdict")
+    if said:
+        blocks.append(Paragraph(Strong(_plain(said))))
+    blocks += [
+        Paragraph(f"Provisional: {_plain(why)}") for why in _entries(advice.get("provisional"))
+    ]
     blocks += _path(advice)
     for key, title, ordered in parts:
         entries = _entries(advice.get(key))
         if entries:
             blocks += [Paragraph(title), Bullets([_line(e) for e in entries], ordered)]
+    claims = advice.get("claims")
+    if isinstance(claims, Mapping) and claims:
+        lines: list[Text] = [[Strong(str(c)), f": {_plain(t)}"] for c, t in claims.items()]
+        blocks += [Paragraph("The evidence cited:"), Bullets(lines, False)]
     return blocks
 
 
@@ -141,6 +150,9 @@ def _plain(value: object) -> str:
         return "not known"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, Mapping) and value.get("text"):
+        cited = f" [{_plain(value['evidence'])}]" if value.get("evidence") else ""
+        return f"{_plain(value['text'])}{cited}"
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {_plain(inner)}" for key, inner in value.items())
     if isinstance(value, list | tuple):
