@@ -1,0 +1,78 @@
+"""A bench that is killed at random moments and resumed ends with the undisturbed comparison."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from strategies.home import home
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+KILLS = 10
+# What names a run, and what was timed.
+THIS_RUN = ("id", "created", "command", "cost", "frontiers", "reused")
+
+
+def _environment(own_home: Path) -> dict[str, str]:
+    own_home.mkdir()
+    (own_home / "models").symlink_to(home() / "models")
+    return {**os.environ, "ADVISOR_HOME": str(own_home), "OMP_NUM_THREADS": "1"}
+
+
+def _start(environment: dict[str, str], *arguments: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "advisor.cli.app", "bench", *arguments, "--quiet"],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def _new(model: Path, out: Path) -> tuple[str, ...]:
+    return (
+        "ticket-triage", "--methods", "zero-shot,icl-random,lora", "--model", str(model),
+        "--limit", "30", "--train-limit", "24", "--epochs", "2", "--out", str(out),
+    )  # fmt: skip
+
+
+def _comparison(out: Path) -> Any:
+    return _without_timings(json.loads((out / "comparison.json").read_text()))
+
+
+def _without_timings(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_timings(inner) for key, inner in value.items() if key not in THIS_RUN}
+    if isinstance(value, list):
+        return [_without_timings(inner) for inner in value]
+    return value
+
+
+def test_ten_kills_change_nothing_but_the_timings(tiny_model: Path, tmp_path: Path) -> None:
+    undisturbed = tmp_path / "undisturbed"
+    assert _start(_environment(tmp_path / "home-a"), *_new(tiny_model, undisturbed)).wait() == 0
+    killed, environment = tmp_path / "killed", _environment(tmp_path / "home-b")
+    moments, kills = random.Random(7), 0
+    while kills < KILLS:
+        begun = (killed / "run.json").exists()
+        arguments = ("--resume", str(killed)) if begun else _new(tiny_model, killed)
+        bench = _start(environment, *arguments)
+        time.sleep(moments.uniform(1, 8))
+        if bench.poll() is None:
+            os.killpg(bench.pid, signal.SIGKILL)
+            kills += 1
+        bench.wait()
+        if bench.returncode == 0:
+            break
+    assert kills > 3, "the bench ended before it could be killed a few times"
+    assert _start(environment, "--resume", str(killed)).wait() == 0
+    assert _comparison(killed) == _comparison(undisturbed)
