@@ -9,6 +9,12 @@ class AdvisorError(Exception):
     exit_code = 2
 
 
+class InterruptionError(AdvisorError):
+    """The user stopped a command."""
+
+    exit_code = 130
+
+
 class AnswersError(AdvisorError):
     """Answers that cannot be used; every problem is listed."""
 

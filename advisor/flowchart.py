@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from advisor.errors import FlowchartError
 from advisor.estimates.memory import GIB, memory_bytes
-from advisor.questionnaire import Answers, questions
+from advisor.questionnaire import Answers, allowed, questions, takes_many
 
 END = "end"
 Facts = Mapping[str, Any]
@@ -239,6 +239,8 @@ class Flowchart(_Data):
 def facts_of(answers: Answers) -> dict[str, Any]:
     """The answers, and what follows from them; what does not follow is None."""
     facts = {name: getattr(answers, name) for name in questions()}
+    if answers.gpu_count == 0:
+        facts["gpu_memory_gib"] = 0.0
     gpus = answers.gpu_count if answers.gpu_count is not None else 1
     gpu_bytes = (answers.gpu_memory_gib or 0) * GIB * gpus
     parameters = answers.model_parameters
@@ -262,7 +264,7 @@ def load_flowchart(path: Path | None = None) -> Flowchart:
     Raises:
         FlowchartError: lists everything that is wrong with it.
     """
-    text = path.read_text(encoding="utf-8") if path else _own("flowchart.yaml")
+    text = _read(path) if path else _own("flowchart.yaml")
     origin = str(path) if path else "flowchart.yaml"
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
@@ -282,6 +284,16 @@ def load_flowchart(path: Path | None = None) -> Flowchart:
 
 def _own(name: str) -> str:
     return files("advisor").joinpath(name).read_text(encoding="utf-8")
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FlowchartError(
+            f"{path} cannot be read as UTF-8 text: {error}. Give a flowchart as YAML, or leave "
+            "--flowchart out to use the built-in one."
+        ) from None
 
 
 def _problems(chart: Flowchart) -> Iterator[str]:
@@ -327,9 +339,49 @@ def _name_problems(chart: Flowchart) -> Iterator[str]:
         for name in (part.answer, part.at_least_answer):
             if name is not None and name not in answers:
                 yield f"answer {name!r} is unknown. Known: {', '.join(sorted(answers))}"
+        if part.answer in answers and not _fits(part):
+            yield f"answer {part.answer!r}: {_said(part)} never fits. It takes {_takes(part)}"
     effects = [e for node in chart.nodes for branch in node.branches for e in branch.effects]
     named = {method for effect in effects for method in effect.methods}
     yield from (f"method {name!r} is unknown" for name in sorted(named - set(chart.methods)))
     cited = {claim for effect in effects for claim in effect.evidence}
     yield from (f"evidence {name!r} is unknown" for name in sorted(cited - set(chart.claims)))
     yield from (f"evidence {name!r} is not used" for name in sorted(set(chart.claims) - cited))
+
+
+def _fits(part: Condition) -> bool:
+    """Whether a comparison suits the kind of its answer; derived facts are numbers."""
+    if part.is_ in ("known", "unknown"):
+        return True
+    if part.at_least_answer is not None:
+        return _is_number(part.answer or "") and _is_number(part.at_least_answer)
+    if _is_number(part.answer or ""):
+        return any(isinstance(limit, float) for limit in (part.is_, part.below, part.at_least))
+    field = questions()[part.answer or ""]
+    if takes_many(field):
+        return part.is_ == "empty" or part.contains in allowed(field)
+    wanted = part.in_ if part.in_ is not None else (part.is_,)
+    return all(value in allowed(field) for value in wanted)
+
+
+def _is_number(answer: str) -> bool:
+    field = questions().get(answer)
+    return field is None or not allowed(field)
+
+
+def _said(part: Condition) -> str:
+    given = part.model_dump(by_alias=True, exclude_none=True, exclude={"answer"})
+    return ", ".join(f"{operator} {value!r}" for operator, value in given.items())
+
+
+def _takes(part: Condition) -> str:
+    field = questions().get(part.answer or "")
+    if field is None or not allowed(field):
+        return (
+            "below or at_least with a number, at_least_answer with an answer that is one, or is "
+            "with a number, known or unknown"
+        )
+    values = ", ".join(str(value).lower() for value in allowed(field))
+    if takes_many(field):
+        return f"contains with one of {values}, or is with empty, known or unknown"
+    return f"is or in with {values}, known or unknown"

@@ -29,7 +29,7 @@ def _ask(question: str, why: str, unit: str = "", **limits: Any) -> Any:
 class Answers(BaseModel):
     """What is known of a use case; None means 'not known', and the order never matters."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     schema_version: Literal[1] = 1
     task_kind: (

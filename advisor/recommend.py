@@ -317,6 +317,8 @@ def _numbers(name: str, answers: Answers, chart: Flowchart) -> list[float]:
             if threshold is not None and part.answer in _MEASURES.get(name, (name,)):
                 scale = (answers.classes or 1) if part.answer == "labels_per_class" else 1
                 found |= _around(threshold * scale, name)
+            if threshold and name == "classes" and part.answer == "labels_per_class":
+                found |= _classes_around(threshold, answers)
         if part.at_least_answer and name in (part.answer, part.at_least_answer):
             other = part.at_least_answer if name == part.answer else part.answer
             limit = getattr(answers, other or "", None)
@@ -333,6 +335,14 @@ def _around(threshold: float, name: str) -> set[float]:
     if is_whole(questions()[name]):
         return {int(threshold), max(1, int(threshold) - 1)}
     return {threshold, threshold / 2}
+
+
+def _classes_around(labels_per_class: float, answers: Answers) -> set[float]:
+    # A class count that is known belongs to the task: nobody can choose another one.
+    if answers.classes is not None or not answers.labelled_examples:
+        return set()
+    most = int(answers.labelled_examples / labels_per_class)
+    return {max(2, most), max(2, most + 1)}
 
 
 def _text(value: Any) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from advisor.cli.ask import ask
 from advisor.cli.bench import bench
@@ -14,6 +16,7 @@ from advisor.cli.methods import methods
 from advisor.cli.models import models_app
 from advisor.cli.report import report
 from advisor.cli.tasks import tasks
+from advisor.errors import InterruptionError
 
 HELP = """Prompt it, retrieve for it, tune it, or combine them?
 
@@ -24,7 +27,19 @@ Exit codes: 0 done, 1 a bug, 2 wrong use, 3 unusable data or answers, 4 model no
 5 no method fits the task, 6 run folder locked or damaged, 7 flowchart unusable, 130 interrupted.
 """
 
-app = typer.Typer(help=HELP, no_args_is_help=True, pretty_exceptions_enable=False)
+
+class _Commands(TyperGroup):
+    """The commands; Ctrl-C, also in a prompt, ends every one of them in the same way."""
+
+    def invoke(self, ctx: Any) -> Any:
+        # typer itself ends a prompt with exit code 1, and anything else without a word.
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, typer.Abort):
+            raise InterruptionError("\nInterrupted. What was finished is kept.") from None
+
+
+app = typer.Typer(cls=_Commands, help=HELP, no_args_is_help=True, pretty_exceptions_enable=False)
 for command in (ask, bench, report, compare, tasks, methods, init):
     app.command()(command)
 app.add_typer(models_app, name="models")
@@ -34,9 +49,6 @@ def main() -> None:
     """Run the command line; errors that a user can solve end without a traceback."""
     try:
         app()
-    except KeyboardInterrupt:
-        sys.stderr.write("Interrupted. What was finished is kept.\n")
-        sys.exit(130)
     except Exception as error:
         code = getattr(error, "exit_code", None)
         if not isinstance(code, int):

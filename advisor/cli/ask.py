@@ -14,6 +14,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
+    from advisor.errors import AdvisorError
     from advisor.questionnaire import Answers
     from advisor.recommend import Recommendation
 
@@ -63,8 +64,7 @@ def ask(
     if report is not None:
         from advisor.render import decision_record
 
-        report.parent.mkdir(parents=True, exist_ok=True)
-        report.write_text(decision_record(advice), encoding="utf-8")
+        _write(report, decision_record(advice))
     _print(advice, as_json=as_json, quiet=quiet)
 
 
@@ -142,12 +142,27 @@ def _parsed(text: str, field: FieldInfo) -> Any:
 def _save(answers: Answers, path: Path) -> None:
     import yaml
 
-    path.parent.mkdir(parents=True, exist_ok=True)
     values = answers.model_dump(mode="json", exclude_none=True)
-    path.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    _write(path, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
 
 
 # ---------------------------------------------------------------- what comes out
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def _unwritable(path: Path, error: OSError) -> AdvisorError:
+    from advisor.errors import AdvisorError
+
+    return AdvisorError(
+        f"{path} cannot be written: {error.strerror}. Name a file in a folder you may write to."
+    )
 
 
 def _write_plan(advice: Recommendation, task: str, path: Path) -> None:
@@ -159,11 +174,14 @@ def _write_plan(advice: Recommendation, task: str, path: Path) -> None:
 
     if not any(not ranked.blockers for ranked in advice.ranked):
         raise AdvisorError(f"There is nothing to plan: {advice.text}")
-    path.parent.mkdir(parents=True, exist_ok=True)
     methods = tuple(registry().method(name) for name in advice.candidates)
-    write_plan(path, Plan(task=task, methods=methods))
     beside = path.with_suffix(".recommendation.json")
-    write_atomic(beside, advice.model_dump_json(indent=2) + "\n")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_plan(path, Plan(task=task, methods=methods))
+        write_atomic(beside, advice.model_dump_json(indent=2) + "\n")
+    except OSError as error:
+        raise _unwritable(path, error) from None
 
 
 def _print(advice: Recommendation, *, as_json: bool, quiet: bool) -> None:

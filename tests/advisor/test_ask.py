@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pexpect
@@ -12,6 +14,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+import advisor
 from advisor.cli.app import app
 from advisor.errors import AdvisorError
 from benchmarks.store import read_plan
@@ -39,6 +42,27 @@ def test_nothing_heavy_is_imported(command: str) -> None:
     check = f"{script}\nimport sys; print([m for m in {HEAVY!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_advice_takes_less_than_half_a_second() -> None:
+    # Processor time, which a busy machine does not stretch as it does the wall clock.
+    command = [sys.executable, "-m", "advisor.cli.app", "ask", "--answers", str(EXAMPLES[0])]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([*command, "--no-input"], capture_output=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime < 0.5
+
+
+def test_the_version_is_that_of_the_installed_distribution() -> None:
+    assert advisor.__version__ == version("adaptation-advisor")
+    with pytest.raises(AttributeError, match="colour"):
+        _ = advisor.colour
+
+
+@pytest.mark.parametrize("option", ["--report", "--save", "--plan"])
+def test_a_file_that_cannot_be_written_gives_one_message(tmp_path: Path, option: str) -> None:
+    with pytest.raises(AdvisorError, match="cannot be written"):
+        _run("ask", "--task", "ticket-triage", "--no-input", option, str(tmp_path))
 
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda path: path.stem)

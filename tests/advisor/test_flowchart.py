@@ -93,6 +93,48 @@ def test_a_text_that_is_no_chart_is_refused(tmp_path: Path) -> None:
         load_flowchart(file)
 
 
+@pytest.mark.parametrize("make", [lambda path: None, Path.mkdir], ids=["missing", "folder"])
+def test_a_chart_that_cannot_be_read_gives_one_message(tmp_path: Path, make: Any) -> None:
+    file = tmp_path / "chart.yaml"
+    make(file)
+    with pytest.raises(FlowchartError, match="cannot be read"):
+        load_flowchart(file)
+
+
+def test_a_chart_that_is_not_utf8_gives_one_message(tmp_path: Path) -> None:
+    file = tmp_path / "chart.yaml"
+    file.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(FlowchartError, match="UTF-8"):
+        load_flowchart(file)
+
+
+@pytest.mark.parametrize(
+    ("condition", "says"),
+    [
+        ({"answer": "task_kind", "below": 3}, "'task_kind': below 3.0 never fits"),
+        ({"answer": "knowledge", "is": "changeing"}, "is or in with none, static, changing"),
+        ({"answer": "knowledge", "in": ["static", "no"]}, "in ('static', 'no') never fits"),
+        ({"answer": "labelled_examples", "contains": "x"}, "below or at_least with a number"),
+        ({"answer": "behaviour", "contains": "rude"}, "contains with one of tone, style"),
+        ({"answer": "labels_per_class", "is": "many"}, "is 'many' never fits"),
+        ({"answer": "data_may_leave", "is": "no"}, "true, false"),
+        ({"answer": "tasks", "at_least_answer": "task_kind"}, "'task_kind' never fits"),
+    ],
+)
+def test_a_comparison_that_never_fits_its_answer_is_named(
+    tmp_path: Path, condition: Any, says: str
+) -> None:
+    chart = _chart()
+    chart["nodes"][0]["branches"][0]["when"] = condition
+    assert says in _refused(tmp_path, chart)
+
+
+def test_no_gpu_is_the_same_said_by_memory_or_by_count() -> None:
+    none = facts_of(Answers(gpu_count=0, gpu_memory_gib=24, model_parameters=7_000_000_000))
+    assert none["gpu_memory_gib"] == 0
+    assert none["full_memory_share"] is None
+
+
 def test_a_comparison_with_what_is_not_known_does_not_hold() -> None:
     facts = facts_of(Answers())
     assert not Condition(answer="tasks", below=5).holds(facts)
@@ -128,7 +170,10 @@ def test_every_wrong_answer_is_listed_with_what_is_allowed(tmp_path: Path) -> No
     assert "labels: there is no such question" in said
 
 
-@pytest.mark.parametrize("text", ["- a\n", "just words", "1: 2", "\x00", "a: [", "? {a: b}\n: c"])
+@pytest.mark.parametrize(
+    "text",
+    ["- a\n", "just words", "1: 2", "\x00", "a: [", "? {a: b}\n: c", "queries_per_day: .inf"],
+)
 def test_a_file_that_is_no_answers_gives_one_message(tmp_path: Path, text: str) -> None:
     file = tmp_path / "answers.yaml"
     file.write_text(text)

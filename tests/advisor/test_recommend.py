@@ -81,6 +81,25 @@ def test_labels_count_per_class() -> None:
     assert _advice(**{**many_classes, "classes": 4}).first == "lora"
 
 
+def test_an_unknown_number_of_classes_is_worth_finding_out_where_it_decides() -> None:
+    # 231 labels are 58 for each of 4 classes, and 3 for each of 77.
+    unknown = {**TICKETS, "labelled_examples": 231}
+    del unknown["classes"]
+    found = {u.answer: u.could_lead_to for u in _advice(**unknown).unknown_that_matter}
+    assert set(found["classes"]) >= {"lora", "icl-nearest"}
+
+
+def test_a_house_style_with_two_hundred_labels_on_a_small_model_is_for_lora() -> None:
+    advice = _advice(**{**TICKETS, "behaviour": ["style"], "labelled_examples": 200})
+    assert advice.first == "lora"
+
+
+def test_without_a_gpu_a_small_model_is_tuned_and_a_large_one_is_not() -> None:
+    assert _advice(**TICKETS, gpu_count=0, gpu_memory_gib=24).first == "lora"
+    large = _advice(**{**TICKETS, "model_parameters": 7_000_000_000}, gpu_count=0)
+    assert {r.method for r in large.ranked if r.blockers} >= {"lora", "full"}
+
+
 def test_facts_and_a_house_style_with_labels_make_a_hybrid() -> None:
     advice = _advice(**{**HANDBOOK, "behaviour": ["style"], "labelled_examples": 190})
     assert advice.first in ("raft", "rag+lora")
