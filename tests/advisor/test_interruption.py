@@ -35,5 +35,5 @@ def test_stopping_any_other_command_is_the_same(
         raise stop
 
     monkeypatch.setattr("advisor.flowchart.load_flowchart", stopped)
-    with pytest.raises(Interrupted):
+    with pytest.raises(InterruptionError):
         CliRunner().invoke(app, ["ask", "--no-input"], catch_exceptions=False)
