@@ -6,10 +6,10 @@ The only file that imports lm_eval.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import yaml
 from datasets import Dataset
@@ -20,6 +20,7 @@ from lm_eval.api.task import ConfigurableTask
 from lm_eval.evaluator import evaluate
 from lm_eval.tasks import TaskManager
 
+from benchmarks.answering import Answerer
 from benchmarks.records import ItemScore, Response
 from benchmarks.tasks.metrics import METRICS, aggregate, score_item
 from benchmarks.tasks.task import Item, Task
@@ -35,17 +36,9 @@ Scores = dict[str, float | None]
 INSTALLED = "lm-eval:"
 
 
-class Answers(Protocol):
-    """Whatever answers items: a method made ready, or a floor."""
-
-    def answer(self, items: Sequence[Item], *, free: bool = False) -> Iterator[Response]:
-        """A response an item, in any order, each as soon as it is finished."""
-        ...
-
-
 def evaluate_arm(
     task: Task,
-    answerer: Answers,
+    answerer: Answerer,
     known: Mapping[str, Response],
     record: Callable[[Response], None],
 ) -> tuple[Scores, list[ItemScore]]:
@@ -85,7 +78,7 @@ class ArmLM(LM):
     def __init__(
         self,
         order: Sequence[Item],
-        answerer: Answers,
+        answerer: Answerer,
         known: Mapping[str, Response],
         record: Callable[[Response], None],
     ) -> None:

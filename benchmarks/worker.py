@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol
 
+from benchmarks.answering import Answerer
 from benchmarks.environment import peak_memory_bytes
 from benchmarks.plan import Plan
 from benchmarks.records import Arm, Cost, CurvePoint, Failure, ItemScore, Response
@@ -34,23 +35,16 @@ from benchmarks.tasks.task import Item, Task
 from strategies.data import Frozen
 from strategies.errors import NotApplicableError, UserError
 from strategies.progress import Progress
+from strategies.prompting.retrieval import is_gold
 
 Scores = dict[str, float | None]
-
-
-class Answers(Protocol):
-    """Whatever answers items; `benchmarks.answerer.Answerer` is the same."""
-
-    def answer(self, items: Sequence[Item], *, free: bool = False) -> Iterator[Response]:
-        """A response an item, in any order, each as soon as it is finished."""
-        ...
 
 
 @dataclass(frozen=True)
 class Ready:
     """An arm that can answer, and what it took to get there."""
 
-    answerer: Answers
+    answerer: Answerer
     cost: Cost = field(default_factory=Cost)
     curve: tuple[CurvePoint, ...] = ()
     reused: tuple[str, ...] = ()
@@ -62,7 +56,7 @@ class Evaluate(Protocol):
     def __call__(
         self,
         task: Task,
-        answerer: Answers,
+        answerer: Answerer,
         known: Mapping[str, Response],
         record: Callable[[Response], None],
     ) -> tuple[Scores, list[ItemScore]]:
@@ -120,7 +114,7 @@ def _prepare(plan: Plan, task: Task, arm: Arm, progress: Progress) -> Ready:
 
 def _evaluate(
     task: Task,
-    answerer: Answers,
+    answerer: Answerer,
     known: Mapping[str, Response],
     record: Callable[[Response], None],
 ) -> tuple[Scores, list[ItemScore]]:
@@ -135,9 +129,9 @@ def _evaluate(
 class _Lazy:
     """An answerer that is prepared when the first answer is wanted, if ever."""
 
-    def __init__(self, prepare: Callable[[], Answers]) -> None:
+    def __init__(self, prepare: Callable[[], Answerer]) -> None:
         self._prepare = prepare
-        self._answerer: Answers | None = None
+        self._answerer: Answerer | None = None
 
     def answer(self, items: Sequence[Item], *, free: bool = False) -> Iterator[Response]:
         if self._answerer is None:
@@ -179,7 +173,7 @@ class ArmWork:
         else:
             self._keep(status="failed", failure=failure_of(error))
 
-    def _prepare(self) -> Answers:
+    def _prepare(self) -> Answerer:
         ready = self.parts.prepare(self.plan, self.task, self.arm, self.progress)
         reused = tuple(sorted({*self.arm.reused, *ready.reused}))
         peak = _largest(self.arm.cost.peak_memory_bytes, ready.cost.peak_memory_bytes)
@@ -283,16 +277,12 @@ def recall_at_k(items: Iterable[Item], responses: Sequence[Response]) -> float |
     shown = {response.id: response.passages for response in responses}
     if not any(shown.values()):
         return None
-    hits = [_is_shown(item.passages, shown.get(item.id, ())) for item in items if item.passages]
+    hits = [
+        any(is_gold(chunk, item.passages) for chunk in shown.get(item.id, ()))
+        for item in items
+        if item.passages
+    ]
     return _mean(hits)
-
-
-def _is_shown(gold: Sequence[str], shown: Sequence[str]) -> bool:
-    return any(
-        chunk == passage or chunk.startswith((f"{passage}#", f"{passage}/"))
-        for passage in gold
-        for chunk in shown
-    )
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:

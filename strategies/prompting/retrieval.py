@@ -155,10 +155,10 @@ def _best(gold: Sequence[Passage], example: Example) -> Passage:
     return next(holding, gold[0])
 
 
-def is_gold(chunk_id: str, gold: Sequence[str]) -> bool:
-    """Whether a chunk ``document#section/n`` belongs to a gold document or section."""
-    section = chunk_id.rsplit("/", 1)[0]
-    return section in gold or section.split("#", 1)[0] in gold
+def is_gold(shown: str, gold: Sequence[str]) -> bool:
+    """Whether a chunk ``document#section/n`` or a passage belongs to a gold document or section."""
+    section = shown.rsplit("/", 1)[0]
+    return any(part in gold for part in (shown, section, section.split("#", 1)[0]))
 
 
 def cut(corpus: Sequence[Passage], config: RetrievalPrompting, embedder: Embedder) -> list[Passage]:
