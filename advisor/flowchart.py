@@ -106,9 +106,10 @@ class Condition(_Data):
 
 
 class Effect(_Data):
-    """What a branch says; exactly one of the attributes but the last four is given.
+    """What a branch or a node says; exactly one of for, against … provisional is given.
 
     Attributes:
+        when: a condition of its own; without one it holds wherever it stands.
         for_: methods that gain strength.
         against: methods that lose strength.
         block: methods that cannot be used.
@@ -122,6 +123,7 @@ class Effect(_Data):
         evidence: ids of claims.
     """
 
+    when: Condition | None = None
     for_: tuple[str, ...] | None = Field(default=None, alias="for")
     against: tuple[str, ...] | None = None
     block: tuple[str, ...] | None = None
@@ -172,18 +174,42 @@ class Branch(_Data):
 
 
 class Node(_Data):
-    """A question with its branches; the last one is always open."""
+    """A question with its branches; the last one is always open.
 
-    id: str
+    Attributes:
+        id: lower-case words joined by hyphens; a drawing needs it so.
+        question: what is decided here.
+        branches: the ways out, tried in order.
+        effects: what is said on every way out.
+    """
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")
     question: str
     branches: tuple[Branch, ...] = Field(min_length=1)
+    effects: tuple[Effect, ...] = ()
 
     @model_validator(mode="after")
     def _always_has_a_way_out(self) -> Self:
         otherwise = [branch.otherwise for branch in self.branches]
         if otherwise.count(True) != 1 or not otherwise[-1]:
             raise ValueError(f"node {self.id!r} needs 'otherwise: true' on its last branch alone")
+        if self.id == END:
+            raise ValueError(f"{END!r} names the end of the walk, and no node")
         return self
+
+    def conditions(self) -> Iterator[Condition]:
+        """The conditions of the branches and of the effects."""
+        for branch in self.branches:
+            yield from (effect.when for effect in branch.effects if effect.when)
+            if branch.when:
+                yield branch.when
+        yield from (effect.when for effect in self.effects if effect.when)
+
+    def all_effects(self) -> Iterator[Effect]:
+        """The effects of the node and of its branches."""
+        yield from self.effects
+        for branch in self.branches:
+            yield from branch.effects
 
 
 class Claim(_Data):
@@ -195,10 +221,11 @@ class Claim(_Data):
 
 
 class Step(_Data):
-    """A node on the way, and the branch that was taken."""
+    """A node on the way, the branch that was taken, and what was said there."""
 
     node: Node
     branch: Branch
+    effects: tuple[Effect, ...]
 
 
 class Flowchart(_Data):
@@ -223,17 +250,20 @@ class Flowchart(_Data):
         nodes = {node.id: node for node in self.nodes}
         steps, here = [], self.start
         while here != END:
-            branch = next(branch for branch in nodes[here].branches if branch.taken(facts))
-            steps.append(Step(node=nodes[here], branch=branch))
+            node = nodes[here]
+            branch = next(branch for branch in node.branches if branch.taken(facts))
+            said = (*branch.effects, *node.effects)
+            effects = tuple(e for e in said if e.when is None or e.when.holds(facts))
+            # Its parts are checked already, and a what-if walks often.
+            steps.append(Step.model_construct(node=node, branch=branch, effects=effects))
             here = branch.next
         return steps
 
     def comparisons(self) -> Iterator[Condition]:
         """Every comparison in the chart."""
         for node in self.nodes:
-            for branch in node.branches:
-                if branch.when:
-                    yield from branch.when.parts()
+            for condition in node.conditions():
+                yield from condition.parts()
 
 
 def facts_of(answers: Answers) -> dict[str, Any]:
@@ -271,11 +301,11 @@ def load_flowchart(path: Path | None = None) -> Flowchart:
         data = yaml.load(text, Loader=loader)
         claims = yaml.load(_own("evidence.yaml"), Loader=loader)
         chart = Flowchart.model_validate({**data, "claims": claims})
-    except (yaml.YAMLError, TypeError) as error:
-        raise FlowchartError(f"{origin} is no flowchart: {error}") from None
     except ValidationError as error:
         lines = [f"  {'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors()]
         raise FlowchartError("\n".join([f"{origin}: {len(lines)} problem(s)", *lines])) from None
+    except (yaml.YAMLError, TypeError, ValueError, RecursionError) as error:
+        raise FlowchartError(f"{origin} is no flowchart: {error}") from None
     problems = [f"  {problem}" for problem in _problems(chart)]
     if problems:
         raise FlowchartError("\n".join([f"{origin}: {len(problems)} problem(s)", *problems]))
@@ -341,7 +371,7 @@ def _name_problems(chart: Flowchart) -> Iterator[str]:
                 yield f"answer {name!r} is unknown. Known: {', '.join(sorted(answers))}"
         if part.answer in answers and not _fits(part):
             yield f"answer {part.answer!r}: {_said(part)} never fits. It takes {_takes(part)}"
-    effects = [e for node in chart.nodes for branch in node.branches for e in branch.effects]
+    effects = [effect for node in chart.nodes for effect in node.all_effects()]
     named = {method for effect in effects for method in effect.methods}
     yield from (f"method {name!r} is unknown" for name in sorted(named - set(chart.methods)))
     cited = {claim for effect in effects for claim in effect.evidence}

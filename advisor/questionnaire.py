@@ -11,12 +11,21 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
 
 from advisor.errors import AnswersError
 
 Skill = Literal["none", "some", "expert"]
+# More than any count of tokens or parameters there is; beyond it shares cannot be computed.
+_MOST = 10**18
 Behaviour = Literal["tone", "style", "format", "vocabulary", "label_set", "skill"]
 
 
@@ -158,6 +167,22 @@ class Answers(BaseModel):
         "How well does the team know training?", "It moves a step up or down the ladder."
     )
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _yes_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        # pydantic would read "labelled_examples: yes" as one example.
+        field = cls.model_fields[info.field_name or ""]
+        if isinstance(value, bool) and not allowed(field):
+            raise ValueError("expected a number")
+        return value
+
+    @field_validator("*")
+    @classmethod
+    def _is_a_number_to_reckon_with(cls, value: Any) -> Any:
+        if isinstance(value, int | float) and value > _MOST:
+            raise ValueError(f"expected at most {_MOST:,}")
+        return value
+
 
 def questions() -> dict[str, FieldInfo]:
     """The questions by key, in the order in which they are asked."""
@@ -185,6 +210,11 @@ def is_whole(field: FieldInfo) -> bool:
     return _kind(field) is int
 
 
+def least(field: FieldInfo) -> int:
+    """The smallest whole number that a question allows."""
+    return next((int(limit.ge) for limit in field.metadata if hasattr(limit, "ge")), 1)
+
+
 def _kind(field: FieldInfo) -> Any:
     if get_origin(field.annotation) in (Union, types.UnionType):
         return next(kind for kind in get_args(field.annotation) if kind is not type(None))
@@ -195,6 +225,17 @@ def detail(field: FieldInfo, key: Literal["why", "unit"]) -> str:
     """Why a question is asked, or the unit of its answer."""
     extra = field.json_schema_extra
     return str(extra[key]) if isinstance(extra, dict) else ""
+
+
+def as_text(value: object) -> str:
+    """An answer as people read it: yes and no, lists with commas, thousands apart."""
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:,.10g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def parse_answers(values: Mapping[str, Any], origin: str) -> Answers:
@@ -216,15 +257,28 @@ def parse_answers(values: Mapping[str, Any], origin: str) -> Answers:
 
 def _problem(part: Mapping[str, Any]) -> str:
     name = str(part["loc"][0]) if part["loc"] else "the file"
+    if name == "schema_version":
+        return f"  schema_version: {part['input']!r} is not known here. Allowed: 1."
     field = questions().get(name)
     if field is None:
         return f"  {name}: there is no such question. Questions: {', '.join(questions())}"
     choices = allowed(field)
     hint = f" Allowed: {', '.join(str(choice).lower() for choice in choices)}." if choices else ""
-    unit = detail(field, "unit")
-    return (
-        f"  {name}: {part['msg']}, not {part['input']!r}.{hint}{f' Unit: {unit}.' if unit else ''}"
-    )
+    unit = f" Unit: {detail(field, 'unit')}." if detail(field, "unit") else ""
+    said = str(part["msg"]).removeprefix("Value error, ")
+    said = said.replace("a valid tuple", "a list such as [tone, format]")
+    return f"  {name}: {said}, not {part['input']!r}.{hint}{unit}"
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML, in which a question that is answered twice is a mistake."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        twice = sorted({key for key in keys if keys.count(key) > 1})
+        if twice:
+            raise yaml.YAMLError(f"answered more than once: {', '.join(twice)}")
+        return super().construct_mapping(node, deep)
 
 
 def load_answers(path: Path) -> Answers:
@@ -234,13 +288,14 @@ def load_answers(path: Path) -> Answers:
         AnswersError: the file cannot be read, is no YAML mapping, or has wrong answers.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except FileNotFoundError:
         raise AnswersError(
             f"{path} does not exist. Write one with: advisor ask --save {path}"
         ) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise AnswersError(f"{path} is no YAML text: {error}") from None
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        # A ValueError is text in another encoding, or a date that no calendar has.
+        raise AnswersError(f"{path} cannot be read as YAML: {error}") from None
     if values is None:
         return Answers()
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from advisor.estimates.memory import GIB, Use, memory_bytes
-from advisor.flowchart import Effect, Flowchart, Step, Verdict
+from advisor.flowchart import Claim, Effect, Flowchart, Step, Verdict, facts_of
 from advisor.mermaid import draw
-from advisor.questionnaire import Answers, allowed, is_whole, questions, takes_many
+from advisor.questionnaire import (
+    Answers,
+    allowed,
+    as_text,
+    is_whole,
+    least,
+    questions,
+    takes_many,
+)
 
 REFERENCE = "zero-shot"
 _TRAINED: dict[str, Use] = {"lora": "lora", "rag+lora": "lora", "raft": "lora", "full": "full"}
@@ -135,7 +144,7 @@ def recommend(answers: Answers, chart: Flowchart) -> Recommendation:
         chart: the flowchart to walk.
     """
     steps = chart.walk(answers)
-    effects = [(step.node.id, effect) for step in steps for effect in step.branch.effects]
+    effects = [(step.node.id, effect) for step in steps for effect in step.effects]
     ranked = _rank(chart, effects, answers)
     verdict = _outcome(effects, ranked)
     cited = dict.fromkeys(claim for _, effect in effects for claim in effect.evidence)
@@ -151,13 +160,17 @@ def recommend(answers: Answers, chart: Flowchart) -> Recommendation:
         what_ifs=tuple(_what_ifs(answers, chart)),
         unknown_that_matter=tuple(_unknowns(answers, chart)),
         candidates=_candidates(chart, ranked),
-        claims={c: f"{chart.claims[c].finding} ({chart.claims[c].source})" for c in cited},
+        claims={claim: _cited(chart.claims[claim]) for claim in cited},
         mermaid=draw(chart, steps),
     )
 
 
+def _cited(claim: Claim) -> str:
+    return f"{claim.finding} ({claim.how}: {claim.source})"
+
+
 def _path_step(step: Step) -> PathStep:
-    cited = dict.fromkeys(claim for effect in step.branch.effects for claim in effect.evidence)
+    cited = dict.fromkeys(claim for effect in step.effects for claim in effect.evidence)
     return PathStep(
         node=step.node.id,
         question=step.node.question,
@@ -259,7 +272,7 @@ def _candidates(chart: Flowchart, ranked: tuple[RankedMethod, ...]) -> tuple[str
 def _first(answers: Answers, chart: Flowchart) -> str:
     """The first method, or the verdict where the walk ended in another one."""
     steps = chart.walk(answers)
-    effects = [(step.node.id, effect) for step in steps for effect in step.branch.effects]
+    effects = [(step.node.id, effect) for step in steps for effect in step.effects]
     ranked = _rank(chart, effects, answers)
     verdict, _ = _outcome(effects, ranked)
     return ranked[0].method if verdict == "adapt" else verdict.replace("_", " ")
@@ -276,8 +289,8 @@ def _what_ifs(answers: Answers, chart: Flowchart) -> Iterator[WhatIf]:
             if then != now:
                 yield WhatIf(
                     answer=name,
-                    now=_text(value),
-                    then=_text(other),
+                    now=as_text(value),
+                    then=as_text(other),
                     first_now=now,
                     first_then=then,
                 )
@@ -298,14 +311,16 @@ def _unknowns(answers: Answers, chart: Flowchart) -> Iterator[Unknown]:
 
 
 def _near(name: str, value: Any, answers: Answers, chart: Flowchart) -> list[Any]:
-    """Other answers to a question, the nearest first where they are numbers."""
+    """Other answers to a question, the nearest first."""
     field = questions()[name]
     if takes_many(field):
-        others: list[Any] = [(), *((one,) for one in allowed(field))]
+        # One member more or less is nearer than none at all.
+        others: list[Any] = [*(_toggled(value or (), one) for one in allowed(field)), ()]
     else:
         others = list(allowed(field)) or _numbers(name, answers, chart)
         if not allowed(field) and value is not None:
-            others.sort(key=lambda other: abs(other - value))
+            # By ratio: from 231 labels, 770 are nearer than none.
+            others.sort(key=lambda other: abs(math.log1p(other) - math.log1p(value)))
     return [other for other in others if other != value]
 
 
@@ -314,11 +329,10 @@ def _numbers(name: str, answers: Answers, chart: Flowchart) -> list[float]:
     found: set[float] = set()
     for part in chart.comparisons():
         for threshold in (part.below, part.at_least):
-            if threshold is not None and part.answer in _MEASURES.get(name, (name,)):
-                scale = (answers.classes or 1) if part.answer == "labels_per_class" else 1
-                found |= _around(threshold * scale, name)
-            if threshold and name == "classes" and part.answer == "labels_per_class":
-                found |= _classes_around(threshold, answers)
+            if threshold is not None and part.answer == name:
+                found |= _around(threshold, name)
+            elif threshold and part.answer and part.answer not in questions():
+                found |= _derived_around(threshold, part.answer, name, answers)
         if part.at_least_answer and name in (part.answer, part.at_least_answer):
             other = part.at_least_answer if name == part.answer else part.answer
             limit = getattr(answers, other or "", None)
@@ -327,27 +341,31 @@ def _numbers(name: str, answers: Answers, chart: Flowchart) -> list[float]:
     return sorted(found)
 
 
-# Answers that a derived fact follows from directly.
-_MEASURES = {"labelled_examples": ("labelled_examples", "labels_per_class")}
+def _toggled(members: tuple[str, ...], one: str) -> tuple[str, ...]:
+    return tuple(m for m in members if m != one) if one in members else (*members, one)
 
 
 def _around(threshold: float, name: str) -> set[float]:
     if is_whole(questions()[name]):
-        return {int(threshold), max(1, int(threshold) - 1)}
+        return {int(threshold), max(least(questions()[name]), int(threshold) - 1)}
     return {threshold, threshold / 2}
 
 
-def _classes_around(labels_per_class: float, answers: Answers) -> set[float]:
+def _derived_around(threshold: float, fact: str, name: str, answers: Answers) -> set[float]:
+    """Whole numbers for an answer on both sides of where a fact derived from it meets a threshold.
+
+    Every derived fact is a share, so it rises or falls in proportion to each of its answers.
+    """
     # A class count that is known belongs to the task: nobody can choose another one.
-    if answers.classes is not None or not answers.labelled_examples:
+    if name == "classes" and answers.classes is not None:
         return set()
-    most = int(answers.labelled_examples / labels_per_class)
-    return {max(2, most), max(2, most + 1)}
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, tuple):
-        return ", ".join(value) or "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    # Large enough that bytes, which are whole, leave no trace of rounding.
+    base = getattr(answers, name) or 2**30
+    now, doubled = (
+        facts_of(answers.model_copy(update={name: number}))[fact] for number in (base, 2 * base)
+    )
+    if not now or not doubled or now == doubled:
+        return set()
+    meets = base * (threshold / now if doubled > now else now / threshold)
+    lowest = least(questions()[name])
+    return {max(lowest, int(meets)), max(lowest, int(meets) + 1)}

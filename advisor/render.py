@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from advisor.questionnaire import questions
+from advisor.questionnaire import as_text, detail, questions, takes_many
 from advisor.recommend import RankedMethod, Reason, Recommendation
+
+_HOW_KNOWN = (
+    "How a finding is known: seed, it stands in one of the four source documents; read, in the "
+    "source itself; note, in an abstract or an excerpt, so check the number before leaning on it; "
+    "measured, by us."
+)
 
 
 def decision_record(advice: Recommendation) -> str:
@@ -18,7 +24,7 @@ def _lines(advice: Recommendation) -> Iterator[str]:
     yield from (f"> Provisional: {why}" for why in advice.provisional)
     yield from ("", "## What was answered", "", "| question | answer |", "|---|---|")
     for name, value in advice.answers.items():
-        yield f"| {questions()[name].description} | {_value(value)} |"
+        yield f"| {questions()[name].description} | {_with_unit(name, value)} |"
     yield from ("", "## Methods, best first", "")
     for place, ranked in enumerate(advice.ranked, start=1):
         yield from _method(place, ranked)
@@ -40,13 +46,14 @@ def _lines(advice: Recommendation) -> Iterator[str]:
         for unknown in advice.unknown_that_matter:
             yield f"- {unknown.question} ({', '.join(unknown.could_lead_to)})"
     yield from ("", "## The way through the flowchart", "", "```mermaid", advice.mermaid, "```")
-    yield from ("", "## Evidence", "")
+    yield from ("", "## Evidence", "", _HOW_KNOWN, "")
     yield from (f"- **{claim}**: {text}" for claim, text in advice.claims.items())
 
 
 def _method(place: int, ranked: RankedMethod) -> Iterator[str]:
     memory = f", at least {ranked.memory_gib:g} GiB" if ranked.memory_gib is not None else ""
-    yield f"{place}. **{ranked.method}** (strength {ranked.strength}{memory})"
+    strength = "blocked" if ranked.blockers else f"strength {ranked.strength:+d}"
+    yield f"{place}. **{ranked.method}** ({strength}{memory})"
     yield from (f"   - cannot be used: {why}" for why in ranked.blockers)
     yield from (f"   - for: {_reason(reason)}" for reason in ranked.reasons_for)
     yield from (f"   - against: {_reason(reason)}" for reason in ranked.reasons_against)
@@ -56,9 +63,8 @@ def _reason(reason: Reason) -> str:
     return f"{reason.text} [{', '.join(reason.evidence)}]"
 
 
-def _value(value: object) -> str:
-    if isinstance(value, list):
-        return ", ".join(value) or "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return str(value)
+def _with_unit(name: str, value: object) -> str:
+    unit = detail(questions()[name], "unit")
+    # A share has no unit, and what is chosen from a list needs none.
+    bare = not unit or unit.startswith("share") or takes_many(questions()[name])
+    return as_text(value) if bare else f"{as_text(value)} {unit}"

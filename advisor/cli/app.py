@@ -18,14 +18,15 @@ from advisor.cli.report import report
 from advisor.cli.tasks import tasks
 from advisor.errors import InterruptionError
 
-HELP = """Prompt it, retrieve for it, tune it, or combine them?
-
-ask gives advice with evidence, bench runs the candidates on one eval set, report writes the
-decision down.
-
-Exit codes: 0 done, 1 a bug, 2 wrong use, 3 unusable data or answers, 4 model not found,
-5 no method fits the task, 6 run folder locked or damaged, 7 flowchart unusable, 130 interrupted.
-"""
+# A paragraph is one line: typer keeps the breaks inside it.
+HELP = (
+    "Prompt it, retrieve for it, tune it, or combine them?\n\n"
+    "ask gives advice with evidence, bench runs the candidates on one eval set, report writes "
+    "the decision down.\n\n"
+    "Exit codes: 0 done, 1 a bug, 2 wrong use, 3 unusable data or answers, 4 model not found, "
+    "5 no method fits the task, 6 run folder locked or damaged, 7 flowchart unusable, "
+    "130 interrupted."
+)
 
 
 class _Commands(TyperGroup):

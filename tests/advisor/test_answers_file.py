@@ -1,0 +1,55 @@
+"""A file of answers that cannot be used gives one message, never a traceback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from advisor.errors import AnswersError, FlowchartError
+from advisor.flowchart import load_flowchart
+from advisor.questionnaire import load_answers
+
+
+def _refused(tmp_path: Path, text: str) -> str:
+    file = tmp_path / "answers.yaml"
+    file.write_text(text)
+    with pytest.raises(AnswersError) as caught:
+        load_answers(file)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("labelled_examples: yes", "labelled_examples: expected a number, not True. Unit: exam"),
+        ("labelled_examples: " + "9" * 30, "at most 1,000,000,000,000,000,000"),
+        ("tasks: '" + "9" * 400 + "'", "at most 1,000,000,000,000,000,000"),
+        ("queries_per_day: .inf", "finite number"),
+        ("behaviour: tone", "a list such as [tone, format], not 'tone'"),
+        ("schema_version: 2", "schema_version: 2 is not known here. Allowed: 1"),
+        ("tasks: 1\nknowledge: none\ntasks: 2", "answered more than once: tasks"),
+        ("tasks: 2026-13-45", "cannot be read as YAML"),
+        ("tasks: " + "[" * 5_000, "cannot be read as YAML"),
+        ("tasks: !!python/object:os.system x", "cannot be read as YAML"),
+        ("tasks: " + "9" * 5_000, "cannot be read as YAML"),
+    ],
+    ids=lambda text: text[:24],
+)
+def test_what_is_wrong_with_an_answer_is_said(tmp_path: Path, text: str, says: str) -> None:
+    assert says in _refused(tmp_path, text)
+
+
+def test_answers_in_another_encoding_give_one_message(tmp_path: Path) -> None:
+    file = tmp_path / "answers.yaml"
+    file.write_bytes("# Größe\ntasks: 1".encode("latin-1"))
+    with pytest.raises(AnswersError, match="cannot be read as YAML"):
+        load_answers(file)
+
+
+@pytest.mark.parametrize("text", ["start: 2026-13-45", "[" * 5_000, "- a", "just words"])
+def test_a_chart_that_yaml_cannot_hold_gives_one_message(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "chart.yaml"
+    file.write_text(text)
+    with pytest.raises(FlowchartError):
+        load_flowchart(file)
