@@ -14,7 +14,7 @@ from benchmarks.tasks.task import Item, Task
 from strategies.data import Example, Frozen
 from strategies.hashing import sha256_of_data
 from strategies.method import Method, Prompting
-from strategies.settings import Precision
+from strategies.settings import INFERENCE_VERSION, TRAINING_VERSION, Precision
 
 SCHEMA_VERSION = 1
 
@@ -49,6 +49,7 @@ def weights_fingerprint(setting: Setting, task: Task, method: Method, seed: int)
         {
             "schema_version": SCHEMA_VERSION,
             "setting": _setting(setting, uses_embedder=bool(rendered.needs)),
+            "training_version": TRAINING_VERSION,
             "weights": method.weights.model_dump(mode="json"),
             "prompting": _prompting(rendered),
             "instruction": task.instruction,
@@ -67,6 +68,7 @@ def answers_fingerprint(setting: Setting, plan: Plan, task: Task, arm: Method, s
         {
             "schema_version": SCHEMA_VERSION,
             "setting": _setting(setting, uses_embedder=bool(prompting.needs)),
+            "inference_version": INFERENCE_VERSION,
             "weights": weights_fingerprint(setting, task, arm, seed)
             if arm.trains
             else arm.weights.model_dump(mode="json"),

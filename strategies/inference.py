@@ -66,7 +66,7 @@ class Engine:
 
     def __init__(self, model: Any, tokenizer: Any) -> None:
         """Wrap a causal language model in evaluation mode."""
-        self.model = model
+        self.model = _with_exact_logits(model)
         self.renderer = Renderer(tokenizer)
         self.tokenizer = tokenizer
         self.device = str(model.device).split(":", maxsplit=1)[0]
@@ -248,6 +248,30 @@ class Engine:
             use_cache=True,
         )
         return (out.logits if keep_all else out.logits[:, -1]), mask
+
+
+def _with_exact_logits(model: Any) -> Any:
+    """The model with a vocabulary projection in fp32.
+
+    A bf16 logit near 20 is rounded to steps of 1/8, more than what tells two labels apart; the
+    hidden states behind it are exact enough. Nothing changes for a model in fp32.
+    """
+    import torch
+
+    head = model.get_output_embeddings()
+    if not isinstance(head, torch.nn.Linear) or head.weight.dtype == torch.float32:
+        return model
+
+    class ExactHead(torch.nn.Linear):
+        def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+            return super().forward(hidden.float())
+
+    exact = ExactHead(
+        head.in_features, head.out_features, head.bias is not None, dtype=torch.float32
+    )
+    exact.load_state_dict({name: value.float() for name, value in head.state_dict().items()})
+    model.set_output_embeddings(exact.to(head.weight.device).requires_grad_(False))
+    return model
 
 
 def _stems(continuations: Sequence[Sequence[int]]) -> list[tuple[int, ...]]:

@@ -10,6 +10,11 @@ from strategies.data import Frozen
 
 Precision = Literal["fp32", "bf16"]
 
+# Raised whenever the same job may train other weights than before (`strategies.training`).
+TRAINING_VERSION = 1
+# Raised whenever the same weights may give other answers than before (`strategies.inference`).
+INFERENCE_VERSION = 1
+
 
 class TrainingSettings(Frozen):
     """How weights are trained; one path uses them all (`strategies.training`).

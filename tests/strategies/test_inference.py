@@ -100,3 +100,21 @@ def test_batches_hold_the_memory_bound_and_every_prompt_once(tiny_model: Path) -
     assert batches[0] == [0]
     for batch in batches[1:]:
         assert len(batch) * max(lengths[place] for place in batch) <= 8_192
+
+
+def test_logits_of_a_bf16_model_are_not_rounded_to_bf16(tiny_model: Path) -> None:
+    resolved = ResolvedModel("tiny", tiny_model, "0")
+    engine = Engine(load_model(resolved, "bf16", "cpu"), load_tokenizer(resolved))
+    prompts = _prompts(engine)
+    choices = [[token] for token in range(3, 90)]
+    for scores in engine.score(prompts, [choices] * len(prompts)):
+        ids = torch.tensor([prompts[scores.index]])
+        with torch.inference_mode():
+            hidden = engine.model.model(ids).last_hidden_state[0, -1].float()
+            weight = engine.model.get_input_embeddings().weight.float()
+            if not engine.model.config.tie_word_embeddings:
+                weight = load_model(resolved, "bf16", "cpu").lm_head.weight.float()
+            expected = (weight @ hidden).log_softmax(-1)[3:90]
+        assert torch.tensor(scores.logprobs) == pytest.approx(expected, abs=1e-2)
+        # Rounded logits of this size would collide; exact ones tell all choices apart.
+        assert len(set(scores.logprobs)) == len(choices)
