@@ -14,8 +14,8 @@ SHINGLE_WORDS = 5
 NEAR = 0.5
 
 
-def test_the_bundled_tasks_are_there() -> None:
-    assert NAMES == ["handbook-qa", "release-json", "ticket-triage"]
+def test_the_four_bundled_tasks_are_there() -> None:
+    assert NAMES == ["handbook-qa", "handbook-reply", "release-json", "ticket-triage"]
 
 
 @pytest.mark.parametrize("name", NAMES)
