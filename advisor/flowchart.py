@@ -215,7 +215,7 @@ class Node(_Data):
 class Claim(_Data):
     """A piece of evidence."""
 
-    how: Literal["seed", "read", "note", "measured"]
+    how: Literal["seed", "read", "note", "measured", "calculated"]
     source: str
     finding: str
 

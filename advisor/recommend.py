@@ -132,7 +132,9 @@ class Recommendation(_Record):
 
     @property
     def first(self) -> str | None:
-        """The method to use, or None when none can be used."""
+        """The method to use, or None when none can be used or no language model is needed."""
+        if self.verdict == "no_language_model":
+            return None
         return next((ranked.method for ranked in self.ranked if not ranked.blockers), None)
 
 

@@ -10,7 +10,7 @@ from advisor.recommend import RankedMethod, Reason, Recommendation
 _HOW_KNOWN = (
     "How a finding is known: seed, it stands in one of the four source documents; read, in the "
     "source itself; note, in an abstract or an excerpt, so check the number before leaning on it; "
-    "measured, by us."
+    "measured and calculated, by us."
 )
 
 

@@ -400,7 +400,9 @@ def _advice(run: Run, table: ScoreTable, results: Sequence[MethodResult]) -> Adv
 
 
 def _allowed_by(recommendation: Mapping[str, Any]) -> list[str]:
-    """Names of the ranking that nothing blocks, best first."""
+    """Names of the ranking that nothing blocks, best first; none where no model is advised."""
+    if recommendation.get("verdict") == "no_language_model":
+        return []
     return [
         str(entry.get("method") or entry.get("name"))
         for entry in recommendation.get("ranked", [])

@@ -24,7 +24,7 @@ from strategies.device import resolve_precision
 from strategies.method import registry
 from strategies.progress import silent
 
-_RATES = {"lora": (5e-4, 1e-3, 2e-3), "full": (3e-5, 1e-4, 2e-4)}
+_RATES = {"lora": (5e-4, 1e-3, 2e-3), "full": (5e-5, 1e-4, 2e-4)}
 
 
 class Setting(Frozen):
@@ -42,6 +42,7 @@ class Job(Frozen):
     setting: Setting
     epochs: int
     train: int
+    validation: int
 
 
 class Trial(Frozen):
@@ -58,8 +59,9 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--tasks", nargs="+", default=["ticket-triage", "release-json"])
     parser.add_argument("--methods", nargs="+", default=["lora", "full"])
     parser.add_argument("--rates", nargs="+", type=float, help="instead of the method's own grid")
-    parser.add_argument("--batch-sizes", nargs="+", type=int, default=[2])
+    parser.add_argument("--batch-sizes", nargs="+", type=int, default=[4])
     parser.add_argument("--train", type=int, default=150)
+    parser.add_argument("--validation", type=int, default=24)
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--out", type=Path, default=Path("reports/learning-rates.json"))
     given = parser.parse_args(arguments)
@@ -80,6 +82,7 @@ def _jobs(given: argparse.Namespace) -> list[Job]:
             setting=Setting(batch_size=batch_size, learning_rate=rate),
             epochs=given.epochs,
             train=given.train,
+            validation=given.validation,
         )
         for task in given.tasks
         for method in given.methods
@@ -109,7 +112,7 @@ def _trial(job: Job) -> Trial:
         methods=(method.with_training(epochs=job.epochs, **job.setting.model_dump()),),
         precision=resolve_precision("auto"),
         threads=allowed_cores(),
-        limits=Limits(train=job.train),
+        limits=Limits(train=job.train, validation=job.validation),
     )
     task = load_task(job.task).cut(plan.limits)
     made = prepare_arm(plan, task, plan.methods[0], 0, ArtifactStore(), silent)

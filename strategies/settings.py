@@ -11,7 +11,7 @@ from strategies.data import Frozen
 Precision = Literal["fp32", "bf16"]
 
 # Raised whenever the same job may train other weights than before (`strategies.training`).
-TRAINING_VERSION = 1
+TRAINING_VERSION = 2
 # Raised whenever the same weights may give other answers than before (`strategies.inference`).
 INFERENCE_VERSION = 1
 
@@ -33,8 +33,8 @@ class TrainingSettings(Frozen):
     """
 
     learning_rate: float = Field(gt=0)
-    epochs: int = Field(default=3, ge=1)
-    batch_size: int = Field(default=8, ge=1)
+    epochs: int = Field(default=5, ge=1)
+    batch_size: int = Field(default=4, ge=1)
     warmup_share: float = Field(default=0.1, ge=0, lt=1)
     schedule: Literal["linear", "cosine", "constant_with_warmup"] = "cosine"
     weight_decay: float = Field(default=0.0, ge=0)

@@ -147,7 +147,7 @@ def train(
     clock = _Clock(checkpoints, progress)
     trainer = _SeededTrainer(
         model=model,
-        args=_arguments(job, examples, bool(validation), checkpoints),
+        args=_arguments(job, examples, validation, checkpoints),
         train_dataset=examples,
         eval_dataset=validation or None,
         data_collator=LeftPaddingCollator(job.renderer.tokenizer.pad_token_id),
@@ -206,24 +206,36 @@ def _early_stopping(settings: TrainingSettings, validated: bool) -> list[Trainer
 
 def _micro_batch(settings: TrainingSettings, longest: int, device: str) -> int:
     """The largest divisor of the batch size whose padded tokens keep within the bound."""
-    room = max(1, _TOKENS_PER_MICRO_BATCH[device] // longest)
+    room = _rows_that_fit(longest, device)
     sizes = [n for n in range(1, settings.batch_size + 1) if settings.batch_size % n == 0]
     return max(n for n in sizes if n <= room or n == 1)
 
 
+def _rows_that_fit(longest: int, device: str) -> int:
+    return max(1, _TOKENS_PER_MICRO_BATCH[device] // longest)
+
+
+def _longest(rows: Sequence[dict[str, list[int]]]) -> int:
+    return max((len(row["input_ids"]) for row in rows), default=1)
+
+
 def _arguments(
-    job: TrainingJob, examples: list[dict[str, list[int]]], validated: bool, checkpoints: Path
+    job: TrainingJob,
+    examples: list[dict[str, list[int]]],
+    validation: list[dict[str, list[int]]],
+    checkpoints: Path,
 ) -> TrainingArguments:
     settings = job.settings
     steps = math.ceil(len(examples) / settings.batch_size)
     every = max(1, steps // settings.validations_per_epoch)
-    micro = _micro_batch(settings, max(len(row["input_ids"]) for row in examples), job.device)
+    micro = _micro_batch(settings, _longest(examples), job.device)
+    validated = bool(validation)
     return TrainingArguments(
         output_dir=str(checkpoints),
         learning_rate=settings.learning_rate,
         num_train_epochs=settings.epochs,
         per_device_train_batch_size=micro,
-        per_device_eval_batch_size=micro,
+        per_device_eval_batch_size=_rows_that_fit(_longest(validation), job.device),
         gradient_accumulation_steps=settings.batch_size // micro,
         warmup_steps=math.ceil(settings.warmup_share * steps * settings.epochs),
         lr_scheduler_type=settings.schedule,

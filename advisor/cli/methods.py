@@ -9,19 +9,18 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-EXAMPLES = """
-Examples:
-
-  advisor methods
-
-  advisor methods --json
-"""
-
 
 def methods(
     as_json: Annotated[bool, typer.Option("--json", help="Print full configurations.")] = False,
 ) -> None:
-    """List the methods that a bench can run, built in and from plug-ins."""
+    """List the methods that a bench can run, built in and from plug-ins.
+
+    For example:
+
+      advisor methods
+
+      advisor methods --json
+    """
     from strategies.method import registry
 
     known = registry().methods

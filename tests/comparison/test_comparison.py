@@ -250,6 +250,14 @@ def test_advice_that_did_not_run_is_tested_by_the_next_that_did(tmp_path: Path) 
     assert advice.notes[0] == "raft was recommended first but is not in this run."
 
 
+def test_advice_to_use_no_language_model_recommends_no_method(tmp_path: Path) -> None:
+    text = json.dumps({"verdict": "no_language_model", "ranked": [{"method": "zero-shot"}]})
+    run = make_run(tmp_path / "r", [Made("zero-shot", right(10))], recommendation=text)
+    advice = compare(run).advice
+    assert advice is not None
+    assert (advice.recommended, advice.compared, advice.regret) == (None, None, None)
+
+
 def test_without_a_recommendation_there_is_no_advice_to_test(tmp_path: Path) -> None:
     assert compare(make_run(tmp_path / "r", [Made("zero-shot", right(10))])).advice is None
 
