@@ -11,14 +11,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from strategies.choices import ChoiceTree, choice_tree
+from strategies.prefix import LEAST_SHARED, Prefix, attends_fully, common_beginning
 from strategies.rendering import Renderer
 
 if TYPE_CHECKING:
     import torch
 
-# Prompt tokens processed at once, padding included: bounds memory, keeps two cores busy.
+# Tokens held at once, padding included: bounds memory, keeps two cores busy.
 _TOKENS_PER_BATCH = {"cpu": 8_192, "cuda": 131_072}
 _ROWS_PER_BATCH = {"cpu": 16, "cuda": 128}
+# Logits in fp32 held at once: half a GiB, four on a GPU.
+_LOGITS_PER_BATCH = {"cpu": 2**27, "cuda": 2**30}
 
 
 @dataclass(frozen=True)
@@ -71,21 +75,51 @@ class Engine:
         self.tokenizer = tokenizer
         self.device = str(model.device).split(":", maxsplit=1)[0]
         self.max_tokens = int(getattr(model.config, "max_position_embeddings", 2048) or 2048)
+        self._vocabulary = int(model.get_input_embeddings().weight.shape[0])
+        self._attends_fully = attends_fully(model.config)
+        self._prefix = Prefix()
 
-    def batches(self, lengths: Sequence[int], rows_each: int = 1) -> Iterator[list[int]]:
-        """Positions of prompts of similar length, longest first, within the memory bound.
+    def batches(self, lengths: Sequence[int], positions: int = 1) -> Iterator[list[int]]:
+        """Places of prompts of similar length, longest first, within the memory bounds.
 
         Args:
-            lengths: tokens of every prompt.
-            rows_each: rows that one prompt becomes later, such as its choices.
+            lengths: tokens of every prompt, with what is read behind it.
+            positions: positions of each prompt whose logits are wanted.
         """
         tokens, rows = _TOKENS_PER_BATCH[self.device], _ROWS_PER_BATCH[self.device]
+        rows = min(rows, _LOGITS_PER_BATCH[self.device] // (positions * self._vocabulary))
         order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
         while order:
-            room = max(1, tokens // max(1, lengths[order[0]]))
-            size = max(1, min(room, rows) // rows_each) if rows_each > 1 else min(room, rows)
+            size = max(1, min(rows, tokens // max(1, lengths[order[0]])))
             yield order[:size]
             order = order[size:]
+
+    def _shared(self, prompts: Sequence[Sequence[int]]) -> Prefix:
+        """The beginning that all prompts share, empty when it is too short to be worth it.
+
+        It is remembered: a single prompt shares what it has in common with the prompts before.
+        At least one token of every prompt is left to be read.
+        """
+        if not self._attends_fully or not prompts:
+            return Prefix()
+        shortest = min(len(prompt) for prompt in prompts) - 1
+        # In lexicographic order the first and the last have in common what all have.
+        ordered = sorted(tuple(prompt) for prompt in prompts)
+        last = ordered[-1] if len(ordered) > 1 else self._prefix.tokens
+        length = min(shortest, common_beginning(ordered[0], last))
+        if length < LEAST_SHARED:
+            return Prefix()
+        wanted = ordered[0][:length]
+        if self._prefix.tokens[:length] != wanted:
+            self._prefix = self._read(wanted)
+        return self._prefix.cut(length)
+
+    def _read(self, tokens: tuple[int, ...]) -> Prefix:
+        import torch
+
+        with torch.inference_mode():
+            _, cache, _ = self._prefill([tokens], Prefix())
+        return Prefix.of(cache, tokens)
 
     def generate(
         self, prompts: Sequence[Sequence[int]], max_new_tokens: int, stop: Sequence[str] = ()
@@ -98,10 +132,14 @@ class Engine:
             stop: an answer ends before the first of these texts.
         """
         stops = (*self.renderer.stop_texts, *stop)
+        start = time.perf_counter()
+        prefix = self._shared(prompts)
+        sharing = (time.perf_counter() - start) / max(1, len(prompts))
         for batch in self.batches([len(prompt) for prompt in prompts]):
             start = time.perf_counter()
-            rows = self._decode([prompts[i] for i in batch], max_new_tokens, stops)
-            seconds = (time.perf_counter() - start) / len(batch)
+            rest = [prompts[i][len(prefix.tokens) :] for i in batch]
+            rows = self._decode(rest, prefix, max_new_tokens, stops)
+            seconds = (time.perf_counter() - start) / len(batch) + sharing
             for index, (tokens, margin) in zip(batch, rows, strict=True):
                 text = self._text(tokens, stops)
                 yield Generation(index, text, len(tokens), margin, seconds)
@@ -113,7 +151,11 @@ class Engine:
         return text.strip()
 
     def _decode(
-        self, prompts: list[Sequence[int]], max_new_tokens: int, stops: Sequence[str]
+        self,
+        prompts: list[Sequence[int]],
+        prefix: Prefix,
+        max_new_tokens: int,
+        stops: Sequence[str],
     ) -> list[tuple[list[int], float]]:
         """Greedy decoding of one batch; a finished row leaves it."""
         import torch
@@ -122,7 +164,8 @@ class Engine:
         margins = [float("inf")] * len(prompts)
         alive = list(range(len(prompts)))
         with torch.inference_mode():
-            logits, cache, mask = self._prefill(prompts)
+            logits, cache, mask = self._prefill(prompts, prefix)
+            logits = logits[:, -1]
             for step in range(max_new_tokens):
                 top = logits.float().topk(2, dim=-1)
                 for row, item in enumerate(alive):
@@ -159,86 +202,121 @@ class Engine:
     ) -> Iterator[Scores]:
         """Log-likelihoods of the continuations of every context.
 
-        The context is read once; a continuation costs its tokens but the last, and continuations
-        that differ in their last token alone are read once.
+        A context and the tree of its continuations are read in one forward pass, in which a
+        token sees its ancestors alone (tree attention; Miao et al. 2023, arXiv:2305.09781).
 
         Args:
             contexts: tokens of every context, at least one each.
             continuations: for every context the tokens of its continuations, at least one each.
         """
-        rows = max((len(_stems(each)) for each in continuations), default=0)
-        for batch in self.batches([len(context) for context in contexts], max(1, rows // 8)):
-            yield from self._score_batch(
-                batch, [contexts[i] for i in batch], [continuations[i] for i in batch]
-            )
+        start = time.perf_counter()
+        trees = [choice_tree(each) for each in continuations]
+        prefix = self._shared(contexts)
+        sharing = (time.perf_counter() - start) / max(1, len(contexts))
+        read = self._read_trees if self._attends_fully else self._read_rows
+        lengths = [len(c) + len(t.tokens) for c, t in zip(contexts, trees, strict=True)]
+        most = max((len(tree.tokens) for tree in trees), default=0) + 1
+        for batch in self.batches(lengths, most):
+            begin = time.perf_counter()
+            rest = [contexts[i][len(prefix.tokens) :] for i in batch]
+            found = read(rest, [trees[i] for i in batch], prefix)
+            seconds = (time.perf_counter() - begin) / len(batch) + sharing
+            for i, (logprobs, greedy) in zip(batch, found, strict=True):
+                yield Scores(i, logprobs, greedy, seconds)
 
-    def _score_batch(
-        self,
-        batch: list[int],
-        contexts: list[Sequence[int]],
-        continuations: list[Sequence[Sequence[int]]],
-    ) -> Iterator[Scores]:
+    def _read_trees(
+        self, contexts: list[Sequence[int]], trees: list[ChoiceTree], prefix: Prefix
+    ) -> list[_Found]:
+        """Read every context with its tree behind it."""
         import torch
 
-        begin = time.perf_counter()
+        width = max(len(context) for context in contexts)
+        nodes = max(len(tree.tokens) for tree in trees)
+        before = len(prefix.tokens)
+        shape = (len(contexts), width + nodes)
+        ids = torch.full(shape, self.tokenizer.pad_token_id)
+        positions = torch.zeros(shape, dtype=torch.long)
+        # Padding sees itself, so that no row of the softmax is empty.
+        seen = torch.eye(width + nodes, dtype=torch.bool).repeat(len(contexts), 1, 1)
+        for row, (context, tree) in enumerate(zip(contexts, trees, strict=True)):
+            pad, last = width - len(context), width + len(tree.tokens)
+            ids[row, pad:last] = torch.tensor([*context, *tree.tokens])
+            depths = torch.tensor(tree.depths, dtype=torch.long) + len(context)
+            positions[row, pad:last] = before + torch.cat([torch.arange(len(context)), depths])
+            seen[row, pad:width, pad:width] = torch.ones(len(context), len(context)).tril().bool()
+            seen[row, width:last, pad:width] = True
+            seen[row, width:last, width:last] = tree.ancestry()
+        beginning = torch.ones(*shape, before, dtype=torch.bool)
+        mask = _additive(torch.cat([beginning, seen], dim=-1), self.model.dtype)
         with torch.inference_mode():
-            first, cache, mask = self._prefill(contexts)
-            stems = [_stems(each) for each in continuations]
-            owner = [row for row, each in enumerate(stems) for _ in each]
-            flat = [stem for each in stems for stem in each]
-            after = self._read_stems(flat, owner, cache, mask) if flat else None
-            heads = first.float().log_softmax(-1)
-        seconds = (time.perf_counter() - begin) / len(batch)
-        start = 0
-        for row, (index, each) in enumerate(zip(batch, continuations, strict=True)):
-            place = {stem: start + n for n, stem in enumerate(stems[row])}
-            start += len(place)
-            scored = [_score_one(list(c), heads[row], after, place) for c in each]
-            yield Scores(index, tuple(s for s, _ in scored), tuple(g for _, g in scored), seconds)
+            out = self.model(
+                input_ids=ids.to(self.model.device),
+                attention_mask=mask.to(self.model.device),
+                position_ids=positions.to(self.model.device),
+                past_key_values=prefix.cache(len(contexts), self.model.config),
+                use_cache=True,
+                logits_to_keep=nodes + 1,
+            )
+        return [_followed(tree, row) for tree, row in zip(trees, out.logits, strict=True)]
 
-    def _read_stems(
-        self, stems: list[tuple[int, ...]], owner: list[int], cache: Any, mask: torch.Tensor
-    ) -> torch.Tensor:
-        """Log-probabilities behind every token of every stem: (stems, longest stem, vocabulary)."""
+    def _read_rows(
+        self, contexts: list[Sequence[int]], trees: list[ChoiceTree], prefix: Prefix
+    ) -> list[_Found]:
+        """Read every continuation in full, for models in which a token sees a window alone."""
         import torch
 
-        select = torch.tensor(owner, device=mask.device)
-        cache.batch_select_indices(select)
-        width = max(len(stem) for stem in stems)
-        pad = self.tokenizer.pad_token_id
-        ids = [[*stem, *[pad] * (width - len(stem))] for stem in stems]
-        logits, _ = self._step(ids, cache, mask[select], keep_all=True)
-        return logits.float().log_softmax(-1)
+        found = []
+        for context, tree in zip(contexts, trees, strict=True):
+            answers = [[token for _, token in steps] for steps in tree.steps]
+            longest = max(len(answer) for answer in answers)
+            rows = [[*context, *answer[:-1]] for answer in answers]
+            scored: dict[int, tuple[float, bool]] = {}
+            for batch in self.batches([len(row) for row in rows], longest):
+                with torch.inference_mode():
+                    logits, _, _ = self._prefill([rows[i] for i in batch], prefix, keep=longest)
+                for i, row in zip(batch, logits, strict=True):
+                    chain = choice_tree([answers[i]])
+                    (logprob,), (greedy,) = _followed(chain, row[-len(answers[i]) :])
+                    scored[i] = logprob, greedy
+            each = [scored[i] for i in range(len(rows))]
+            found.append((tuple(p for p, _ in each), tuple(g for _, g in each)))
+        return found
 
-    def _prefill(self, prompts: list[Sequence[int]]) -> tuple[torch.Tensor, Any, torch.Tensor]:
-        """Read prompts, left-padded; the last position's logits, the cache and its mask."""
+    def _prefill(
+        self, prompts: Sequence[Sequence[int]], prefix: Prefix, keep: int = 1
+    ) -> tuple[torch.Tensor, Any, torch.Tensor]:
+        """Read prompts, left-padded, behind a beginning that they share.
+
+        Returns:
+            logits of the last ``keep`` positions, (rows, keep, vocabulary); the cache; its mask.
+        """
         import torch
-        from transformers import DynamicCache
 
         width = max(len(prompt) for prompt in prompts)
         pad = self.tokenizer.pad_token_id
+        seen = [1] * len(prefix.tokens)
         ids = torch.tensor([[*[pad] * (width - len(p)), *p] for p in prompts])
-        mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts])
+        mask = torch.tensor([[*seen, *[0] * (width - len(p)), *[1] * len(p)] for p in prompts])
         ids, mask = ids.to(self.model.device), mask.to(self.model.device)
-        cache = DynamicCache(config=self.model.config)
+        cache = prefix.cache(len(prompts), self.model.config)
         out = self.model(
             input_ids=ids,
             attention_mask=mask,
-            position_ids=(mask.cumsum(-1) - 1).clamp(min=0),
+            position_ids=(mask.cumsum(-1) - 1).clamp(min=0)[:, -width:],
             past_key_values=cache,
             use_cache=True,
-            logits_to_keep=1,
+            logits_to_keep=keep,
         )
-        return out.logits[:, -1], cache, mask
+        return out.logits, cache, mask
 
     def _step(
-        self, ids: list[list[int]], cache: Any, mask: torch.Tensor, *, keep_all: bool = False
+        self, ids: list[list[int]], cache: Any, mask: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Read further tokens of every row; their logits and the longer mask."""
+        """Read one more token of every row; the logits behind it and the longer mask."""
         import torch
 
         tokens = torch.tensor(ids, device=mask.device)
-        positions = mask.sum(-1, keepdim=True) + torch.arange(tokens.shape[1], device=mask.device)
+        positions = mask.sum(-1, keepdim=True)
         mask = torch.cat([mask, torch.ones_like(tokens)], dim=-1)
         out = self.model(
             input_ids=tokens,
@@ -247,7 +325,35 @@ class Engine:
             past_key_values=cache,
             use_cache=True,
         )
-        return (out.logits if keep_all else out.logits[:, -1]), mask
+        return out.logits[:, -1], mask
+
+
+# Log-likelihoods of a context's continuations, and whether greedy decoding gives them.
+_Found = tuple[tuple[float, ...], tuple[bool, ...]]
+
+
+def _followed(tree: ChoiceTree, logits: torch.Tensor) -> _Found:
+    """What the logits of a context's end and of its nodes, (rows, vocabulary), say of a tree."""
+    import torch
+
+    logits = logits.float()
+    norms, best = logits.logsumexp(-1), logits.argmax(-1)
+    rows, tokens = zip(*(step for steps in tree.steps for step in steps), strict=True)
+    at = list(rows)
+    logprobs = iter((logits[at, list(tokens)] - norms[at]).tolist())
+    hits = iter((best[at].cpu() == torch.tensor(tokens)).tolist())
+    return (
+        tuple(sum(next(logprobs) for _ in steps) for steps in tree.steps),
+        tuple(all([next(hits) for _ in steps]) for steps in tree.steps),
+    )
+
+
+def _additive(seen: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """A mask (rows, queries, keys) as every attention kernel takes it: 0 or the lowest number."""
+    import torch
+
+    mask = torch.zeros(seen.shape, dtype=dtype).masked_fill(~seen, torch.finfo(dtype).min)
+    return mask[:, None]
 
 
 def _with_exact_logits(model: Any) -> Any:
@@ -272,30 +378,3 @@ def _with_exact_logits(model: Any) -> Any:
     exact.load_state_dict({name: value.float() for name, value in head.state_dict().items()})
     model.set_output_embeddings(exact.to(head.weight.device).requires_grad_(False))
     return model
-
-
-def _stems(continuations: Sequence[Sequence[int]]) -> list[tuple[int, ...]]:
-    """What has to be read: the continuations without their last token, prefixes dropped."""
-    wanted = sorted({tuple(c[:-1]) for c in continuations if len(c) > 1}, key=len, reverse=True)
-    kept: list[tuple[int, ...]] = []
-    for stem in wanted:
-        if not any(other[: len(stem)] == stem for other in kept):
-            kept.append(stem)
-    return kept
-
-
-def _score_one(
-    continuation: list[int],
-    head: torch.Tensor,
-    after: torch.Tensor | None,
-    place: dict[tuple[int, ...], int],
-) -> tuple[float, bool]:
-    """Log-likelihood of one continuation, and whether each token was the best one."""
-    rows = [head]
-    if after is not None and len(continuation) > 1:
-        stem = tuple(continuation[:-1])
-        row = next(n for s, n in place.items() if s[: len(stem)] == stem)
-        rows += list(after[row, : len(stem)])
-    pairs = list(zip(rows, continuation, strict=True))
-    total = sum(float(logprobs[token]) for logprobs, token in pairs)
-    return total, all(int(logprobs.argmax()) == token for logprobs, token in pairs)

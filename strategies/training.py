@@ -22,6 +22,7 @@ from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from strategies.data import Example, Prompt
 from strategies.method import Weights
+from strategies.prefix import LEAST_SHARED, Prefix, attends_fully, common_beginning
 from strategies.progress import Progress, silent
 from strategies.rendering import Renderer
 from strategies.settings import Precision, TrainingSettings
@@ -103,26 +104,60 @@ def encode_example(
 
 
 class LeftPaddingCollator:
-    """Pads on the left, so that answers end together and logits are needed only there."""
+    """Pads on the left, so that answers end together and logits are needed only there.
 
-    def __init__(self, pad_token_id: int) -> None:
-        """Pad with this token; it is masked."""
+    What all prompts of a batch begin with is taken out, to be read once.
+    """
+
+    def __init__(self, pad_token_id: int, *, share: bool) -> None:
+        """Pad with this token; it is masked. Share beginnings if the model can."""
         self._pad = pad_token_id
+        self._share = share
 
     def __call__(self, rows: Sequence[dict[str, list[int]]]) -> dict[str, Any]:
-        """One batch: tensors of shape (rows, longest), labels of (rows, longest answer + 1)."""
-        width = max(len(row["input_ids"]) for row in rows)
-        ids = torch.tensor([_left(row["input_ids"], width, self._pad) for row in rows])
-        mask = torch.tensor([_left([1] * len(row["input_ids"]), width, 0) for row in rows])
-        labels = torch.tensor([_left(row["labels"], width, _IGNORED) for row in rows])
+        """One batch of examples.
+
+        Returns:
+            ``shared_ids`` (1, beginning), ``input_ids`` and ``position_ids`` (rows, longest rest),
+            ``attention_mask`` (rows, beginning + longest rest), ``labels`` (rows, longest answer
+            + 1).
+        """
+        shared = self._beginning(rows)
+        rest = [row["input_ids"][len(shared) :] for row in rows]
+        width = max(len(ids) for ids in rest)
+        seen = [1] * len(shared)
+        mask = torch.tensor([[*seen, *_left([1] * len(ids), width, 0)] for ids in rest])
+        labels = torch.tensor(
+            [_left(row["labels"][len(shared) :], width, _IGNORED) for row in rows]
+        )
         answer = int((labels != _IGNORED).sum(-1).max())
         return {
-            "input_ids": ids,
+            "shared_ids": torch.tensor([shared], dtype=torch.long),
+            "input_ids": torch.tensor([_left(ids, width, self._pad) for ids in rest]),
             "attention_mask": mask,
-            "position_ids": (mask.cumsum(-1) - 1).clamp(min=0),
+            "position_ids": (mask.cumsum(-1) - 1).clamp(min=0)[:, -width:],
             "labels": labels[:, -(answer + 1) :],
             "logits_to_keep": min(answer + 1, width),
         }
+
+    def _beginning(self, rows: Sequence[dict[str, list[int]]]) -> list[int]:
+        """What the prompts begin with alike, but for the last token, whose logits are needed."""
+        ends = [max(0, row["labels"].count(_IGNORED) - 1) for row in rows]
+        prompts = sorted(row["input_ids"][:end] for row, end in zip(rows, ends, strict=True))
+        length = common_beginning(prompts[0], prompts[-1])
+        worth = self._share and len(rows) > 1 and length >= LEAST_SHARED
+        return prompts[0][:length] if worth else []
+
+
+def read_beginning(model: Any, batch: dict[str, Any]) -> dict[str, Any]:
+    """A batch whose shared beginning was read, with gradients, and lent to every row."""
+    inputs = dict(batch)
+    shared = inputs.pop("shared_ids")
+    if shared.numel():
+        read = model(input_ids=shared, use_cache=True, logits_to_keep=1).past_key_values
+        prefix = Prefix.of(read, shared[0].tolist())
+        inputs["past_key_values"] = prefix.cache(len(inputs["input_ids"]), model.config)
+    return inputs
 
 
 def _left(values: list[int], width: int, fill: int) -> list[int]:
@@ -150,7 +185,9 @@ def train(
         args=_arguments(job, examples, validation, checkpoints),
         train_dataset=examples,
         eval_dataset=validation or None,
-        data_collator=LeftPaddingCollator(job.renderer.tokenizer.pad_token_id),
+        data_collator=LeftPaddingCollator(
+            job.renderer.tokenizer.pad_token_id, share=attends_fully(model.config)
+        ),
         callbacks=[clock, *_early_stopping(job.settings, bool(validation))],
     )
     trainer.train(resume_from_checkpoint=last_whole_checkpoint(checkpoints))
@@ -162,7 +199,14 @@ def train(
 
 
 class _SeededTrainer(Trainer):
-    """A Trainer whose order of examples depends on seed and epoch alone, so that it can resume."""
+    """A Trainer whose order of examples depends on seed and epoch alone, so that it can resume.
+
+    The beginning that a batch shares is read once, with gradients: every row's loss flows back
+    through it.
+    """
+
+    def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        return super().compute_loss(model, read_beginning(model, inputs), *args, **kwargs)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         rows = train_dataset if train_dataset is not None else self.train_dataset

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from transformers import MistralConfig, MistralForCausalLM
 
+from strategies.choices import choice_tree
 from strategies.data import Message, Prompt
-from strategies.inference import Engine, _stems
+from strategies.inference import Engine
 from strategies.models import ResolvedModel, load_model, load_tokenizer
 
 QUESTIONS = (
@@ -56,8 +59,22 @@ def test_a_finished_answer_leaves_the_batch_and_the_others_go_on(tiny_model: Pat
     assert stopped[0].tokens == 0
 
 
-def test_scores_equal_one_full_forward_pass_a_choice(tiny_model: Path) -> None:
-    engine = _engine(tiny_model)
+def _with_sliding_attention(folder: Path) -> Engine:
+    """A random model whose tokens see four tokens back, with the same tokenizer."""
+    torch.manual_seed(0)
+    tiny = _engine(folder)
+    same = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads")
+    shape = {name: getattr(tiny.model.config, name) for name in same}
+    config = MistralConfig(**shape, num_key_value_heads=2, sliding_window=4, initializer_range=0.5)
+    return Engine(MistralForCausalLM(config).eval(), tiny.tokenizer)
+
+
+@pytest.mark.parametrize("make", [_engine, _with_sliding_attention])
+def test_scores_equal_one_full_forward_pass_a_choice(
+    tiny_model: Path, make: Callable[[Path], Engine]
+) -> None:
+    engine = make(tiny_model)
+    assert engine._attends_fully == (make is _engine)
     prompts = _prompts(engine)
     choices = [[5, 6, 7], [5, 6], [9], [5, 8, 7, 11]]
     for scores in engine.score(prompts, [choices] * len(prompts)):
@@ -73,8 +90,46 @@ def test_scores_equal_one_full_forward_pass_a_choice(tiny_model: Path) -> None:
 
 
 def test_choices_that_share_a_beginning_are_read_once() -> None:
-    # 5-6 is read for 5-6-7 and holds what 5-6 needs; 9 needs nothing beyond the prompt.
-    assert _stems([[5, 6, 7], [5, 6], [9]]) == [(5, 6)]
+    tree = choice_tree([[5, 6, 7], [5, 6], [9], [5, 8, 7]])
+    assert tree.tokens == (5, 6, 8)
+    assert tree.parents == (-1, 0, 0)
+    assert tree.depths == (0, 1, 1)
+    assert tree.steps == (
+        ((0, 5), (1, 6), (2, 7)),
+        ((0, 5), (1, 6)),
+        ((0, 9),),
+        ((0, 5), (1, 8), (3, 7)),
+    )
+    assert tree.ancestry().tolist() == [
+        [True, False, False],
+        [True, True, False],
+        [True, False, True],
+    ]
+
+
+def test_scores_do_not_depend_on_what_was_asked_before(tiny_model: Path) -> None:
+    engine = _engine(tiny_model)
+    prompts = _prompts(engine)
+    choices = [[5, 6, 7], [5, 6], [9], [5, 8, 7, 11]]
+    together = {found.index: found for found in engine.score(prompts, [choices] * len(prompts))}
+    for n, prompt in enumerate(prompts):
+        (remembered,) = engine.score([prompt], [choices])
+        (fresh,) = _engine(tiny_model).score([prompt], [choices])
+        assert remembered.logprobs == pytest.approx(fresh.logprobs, abs=1e-4)
+        assert together[n].logprobs == pytest.approx(fresh.logprobs, abs=1e-4)
+
+
+def test_a_shared_beginning_is_read_once(tiny_model: Path) -> None:
+    engine = _engine(tiny_model)
+    prompts = _prompts(engine)
+    read: list[int] = []
+    engine.model.register_forward_pre_hook(
+        lambda module, args, kwargs: read.append(kwargs["input_ids"].numel()), with_kwargs=True
+    )
+    alike = [[*prompts[2][:9], different, 5, 6] for different in (20, 21, 22, 23)]
+    list(engine.score(alike, [[[5]]] * 4))
+    list(engine.generate(alike[:1], 1))
+    assert read == [9, 4 * 3, 3]
 
 
 def test_an_answer_of_a_plain_model_ends_before_the_next_input(plain_model: Path) -> None:

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from strategies.data import Example, Message, Prompt
+from strategies.method import registry
 from strategies.models import ResolvedModel, load_model, load_tokenizer
 from strategies.rendering import Renderer
 from strategies.settings import TrainingSettings
@@ -19,6 +20,7 @@ from strategies.training import (
     TrainingJob,
     encode_example,
     last_whole_checkpoint,
+    read_beginning,
     train,
 )
 from strategies.weights.full import FullWeights
@@ -56,8 +58,8 @@ def test_left_padded_loss_equals_the_mean_over_answer_tokens_one_example_at_a_ti
     model = job.load_base()
     rows = [encode_example(job.renderer, prompt, e.output, 64) for prompt, e in PAIRS[:4]]
     with torch.no_grad():
-        batch = LeftPaddingCollator(job.renderer.tokenizer.pad_token_id)(rows)
-        ours = float(model(**batch).loss)
+        batch = LeftPaddingCollator(job.renderer.tokenizer.pad_token_id, share=False)(rows)
+        ours = float(model(**read_beginning(model, batch)).loss)
         losses = []
         for row in rows:
             ids = torch.tensor([row["input_ids"]])
@@ -66,6 +68,27 @@ def test_left_padded_loss_equals_the_mean_over_answer_tokens_one_example_at_a_ti
             places = (wanted != -100).nonzero().flatten()
             losses += [-float(logits[place, wanted[place]]) for place in places]
     assert ours == pytest.approx(sum(losses) / len(losses), abs=1e-5)
+
+
+@pytest.mark.parametrize("weights", ["full", "lora"])
+def test_a_shared_beginning_is_read_once_and_changes_no_gradient(
+    tiny_model: Path, weights: str
+) -> None:
+    job = _job(tiny_model)
+    rows = [encode_example(job.renderer, prompt, e.output, 64) for prompt, e in PAIRS[:4]]
+    gradients = []
+    for share in (False, True):
+        batch = LeftPaddingCollator(job.renderer.tokenizer.pad_token_id, share=share)(rows)
+        assert (batch["shared_ids"].shape[1] > 8) == share
+        torch.manual_seed(0)
+        chosen = registry().method(weights).weights
+        model = chosen.wrap(job.load_base())
+        model(**read_beginning(model, batch)).loss.backward()
+        gradients.append({n: p.grad for n, p in model.named_parameters() if p.grad is not None})
+    apart, shared = gradients
+    assert apart.keys() == shared.keys()
+    for name, gradient in apart.items():
+        assert torch.allclose(shared[name], gradient, atol=1e-5), name
 
 
 def test_an_interrupted_training_goes_on_to_the_same_weights(
