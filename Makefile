@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format lock clean
+.PHONY: demo test check speed format lock clean
 .DEFAULT_GOAL := help
 
 help:  ## what can be made
@@ -39,6 +39,11 @@ check: $(READY)  ## lint, types, import contracts, unit tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -m 'not slow' --cov --cov-report=term:skip-covered
+
+speed: $(READY)  ## measures this harness beside its peers, into reports/speed (hours on two cores)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[speed]'
+	@$(BIN)/advisor models pull
+	$(BIN)/python -m benchmarks.speed
 
 format: $(READY)  ## format and fix
 	$(BIN)/ruff format .

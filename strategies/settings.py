@@ -34,7 +34,7 @@ class TrainingSettings(Frozen):
 
     learning_rate: float = Field(gt=0)
     epochs: int = Field(default=5, ge=1)
-    batch_size: int = Field(default=4, ge=1)
+    batch_size: int = Field(default=2, ge=1)
     warmup_share: float = Field(default=0.1, ge=0, lt=1)
     schedule: Literal["linear", "cosine", "constant_with_warmup"] = "cosine"
     weight_decay: float = Field(default=0.0, ge=0)

@@ -228,11 +228,14 @@ class _ByLength(Sampler[int]):
         return len(self._lengths)
 
     def __iter__(self) -> Iterator[int]:
-        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + self._epoch)
-        order: list[int] = get_length_grouped_indices(
-            self._lengths, self._batch_size, generator=generator
-        )
-        return iter(order)
+        return iter(example_order(self._lengths, self._batch_size, self._seed, self._epoch))
+
+
+def example_order(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -> list[int]:
+    """Places of the examples in the order in which an epoch, the first being 0, reads them."""
+    generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+    order: list[int] = get_length_grouped_indices(lengths, batch_size, generator=generator)
+    return order
 
 
 def _encoded(

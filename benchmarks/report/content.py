@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from benchmarks.records import Environment
 from benchmarks.report import numbers
 from benchmarks.report.advice import advice_blocks, question_blocks
 from benchmarks.report.document import (
@@ -438,7 +439,12 @@ def _truncated(comparison: Comparison) -> list[str]:
 
 
 def _environment(comparison: Comparison) -> list[Block]:
-    env = comparison.run.environment
+    table = environment_table(comparison.run.environment)
+    return [Heading(2, "Environment"), table, *_hashes(comparison)]
+
+
+def environment_table(env: Environment) -> Table:
+    """The machine and the libraries that numbers come from."""
     libraries = ", ".join(f"{name} {version}" for name, version in sorted(env.libraries.items()))
     rows: list[list[Text]] = [
         ["processor", f"{env.cpu}, {env.cores} cores, {env.threads} threads"],
@@ -449,7 +455,7 @@ def _environment(comparison: Comparison) -> list[Block]:
         ["Python", env.python],
         ["libraries", libraries],
     ]
-    return [Heading(2, "Environment"), Table(["", ""], rows), *_hashes(comparison)]
+    return Table(["", ""], rows)
 
 
 def _hashes(comparison: Comparison) -> list[Block]:

@@ -30,7 +30,7 @@ class LoraWeights(Weights):
     alpha: float = Field(default=32, gt=0)
     dropout: float = Field(default=0.0, ge=0, lt=1)
     target_modules: Literal["all-linear"] | tuple[str, ...] = "all-linear"
-    training: TrainingSettings = TrainingSettings(learning_rate=3e-3)
+    training: TrainingSettings = TrainingSettings(learning_rate=1e-3)
 
     def wrap(self, model: Any) -> Any:
         """See `Weights.wrap`; B starts at 0, so the wrapped model answers like the base."""

@@ -1,0 +1,59 @@
+"""``python -m benchmarks.speed``: measures all cases and writes the report."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.environment import allowed_cores, collect
+from benchmarks.speed.case import Case, Setting
+from benchmarks.speed.cases import CASES
+from benchmarks.speed.pairs import best_batch_size, measure_pairs, measured_before
+from benchmarks.speed.report import write_report
+from benchmarks.store import write_record
+from strategies.device import resolve_precision
+from strategies.settings import Precision
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Measure what is missing, then write ``report.md`` into the folder."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
+    parser.add_argument("--cases", nargs="+", choices=sorted(CASES), default=list(CASES))
+    parser.add_argument("--pairs", type=int, default=5, help="pairs at the machine's precision")
+    parser.add_argument("--model", default="smollm2-135m-instruct")
+    parser.add_argument("--items", type=int, help="instead of the number that a case has")
+    parser.add_argument("--out", type=Path, default=Path("reports/speed"))
+    given = parser.parse_args(arguments)
+    precision = resolve_precision("auto")
+    given.out.mkdir(parents=True, exist_ok=True)
+    for name in given.cases:
+        _measure(CASES[name], given, precision)
+    write_record(given.out / "environment.json", collect(precision, allowed_cores()))
+    print(f"Report: {write_report(given.out)}")  # noqa: T201
+
+
+def _measure(case: Case, given: argparse.Namespace, precision: Precision) -> None:
+    def say(text: str) -> None:
+        print(text, flush=True)  # noqa: T201
+
+    setting = Setting(
+        model=given.model,
+        precision=precision,
+        threads=allowed_cores(),
+        items=given.items or case.items,
+        peer_batch_size=0,
+    )
+    known = measured_before(case, setting, given.out)
+    size = known.setting.peer_batch_size if known else best_batch_size(case, setting, say)
+    setting = setting.model_copy(update={"peer_batch_size": size})
+    measure_pairs(case, setting, given.pairs, given.out, say)
+    if precision != "fp32":
+        # One pair shows whether answers differ by more than bf16 rounds away.
+        exact = setting.model_copy(update={"precision": "fp32"})
+        measure_pairs(case, exact, 1, given.out, say)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

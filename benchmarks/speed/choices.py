@@ -1,0 +1,161 @@
+"""Choice scoring beside lm-eval's ``hf`` model: 77 labels, and four options behind five shots."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import JsonValue
+
+from benchmarks.speed.case import CLOSE, Agreement, Case, Setting, Work
+from benchmarks.speed.side import engine_of
+from benchmarks.tasks.catalogue import default_data_dir, load_task
+from strategies.data import Message, Prompt
+from strategies.device import resolve_device
+from strategies.errors import DataError
+from strategies.models import load_tokenizer, resolve
+from strategies.rendering import Renderer
+
+_SHOTS = 5
+
+Pair = tuple[str, tuple[str, ...]]
+
+
+def labels_of_banking77(renderer: Renderer, items: int) -> list[Pair]:
+    """Short prompts, and the 77 intents.
+
+    The intents do not stand in the prompts: the peer would read them again for every label.
+    """
+    task = load_task("banking77")
+    prompts = [
+        Prompt(
+            messages=(
+                Message(role="system", content="Name the intent of the bank customer's question."),
+                Message(role="user", content=item.input),
+            )
+        )
+        for item in task.test[:items]
+    ]
+    return [
+        (renderer.text(prompt), item.choices or ())
+        for prompt, item in zip(prompts, task.test, strict=False)
+    ]
+
+
+def options_behind_five_shots(renderer: Renderer, items: int) -> list[Pair]:
+    """Questions of OpenBookQA as plain text behind five answered ones, and four options each."""
+    rows = _rows(default_data_dir(), "general_icl/openbook_qa.jsonl")
+    shots = "".join(f"{_asked(row)} {row['choices'][row['gold']]}\n\n" for row in rows[:_SHOTS])
+    asked = rows[_SHOTS : _SHOTS + items]
+    return [(shots + _asked(row), tuple(f" {c}" for c in row["choices"])) for row in asked]
+
+
+def _asked(row: dict[str, Any]) -> str:
+    return f"Question: {row['query']}\nAnswer:"
+
+
+def _rows(folder: Path | None, name: str) -> list[dict[str, Any]]:
+    if folder is None or not (folder / name).is_file():
+        raise DataError(f"{name} is not there. Name its folder: ADVISOR_DATA_DIR=FOLDER")
+    lines = (folder / name).read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def _ours(pairs: Callable[[Renderer, int], list[Pair]]) -> Callable[[Setting], Work]:
+    def prepare(setting: Setting) -> Work:
+        engine = engine_of(setting)
+        asked = pairs(engine.renderer, setting.items)
+
+        def work() -> list[JsonValue]:
+            encoded = [[engine.renderer.encode_pair(c, a) for a in each] for c, each in asked]
+            contexts = [each[0][0] for each in encoded]
+            answers = [[answer for _, answer in each] for each in encoded]
+            found = {scores.index: scores for scores in engine.score(contexts, answers)}
+            return [list(found[n].logprobs) for n in range(len(asked))]
+
+        list(engine.score([[1, 2, 3]], [[[4, 5], [6]]]))
+        return work
+
+    return prepare
+
+
+def _peer(pairs: Callable[[Renderer, int], list[Pair]]) -> Callable[[Setting], Work]:
+    def prepare(setting: Setting) -> Work:
+        from lm_eval.api.instance import Instance
+        from lm_eval.models.huggingface import HFLM
+
+        resolved = resolve(setting.model)
+        dtype = {"fp32": "float32", "bf16": "bfloat16"}[setting.precision]
+        lm = HFLM(
+            pretrained=str(resolved.path),
+            dtype=dtype,
+            device=resolve_device(),
+            batch_size=setting.peer_batch_size,
+        )
+        asked = pairs(Renderer(load_tokenizer(resolved)), setting.items)
+
+        def instances(asked: Sequence[Pair]) -> list[Any]:
+            return [
+                Instance("loglikelihood", {}, (context, answer), n)
+                for context, answers in asked
+                for n, answer in enumerate(answers)
+            ]
+
+        def work() -> list[JsonValue]:
+            scores = iter(lm.loglikelihood(instances(asked), disable_tqdm=True))
+            return [[next(scores)[0] for _ in answers] for _, answers in asked]
+
+        lm.loglikelihood(instances([("a b", (" c",))]), disable_tqdm=True)
+        return work
+
+    return prepare
+
+
+def agree(peer: Sequence[JsonValue], ours: Sequence[JsonValue]) -> Agreement:
+    """Whether the same choice is best, and how far the log-likelihoods lie apart."""
+    unlike, near, largest = [], [], 0.0
+    for n, (theirs, mine) in enumerate(zip(peer, ours, strict=True)):
+        if not isinstance(theirs, list) or not isinstance(mine, list):
+            raise TypeError("an answer is a list of log-likelihoods")
+        pairs = [(float(str(a)), float(str(b))) for a, b in zip(theirs, mine, strict=True)]
+        largest = max(largest, *(abs(a - b) for a, b in pairs))
+        if _best([a for a, _ in pairs]) != _best([b for _, b in pairs]):
+            unlike.append(n)
+            first, second = sorted((a for a, _ in pairs), reverse=True)[:2]
+            near += [n] if first - second < CLOSE else []
+    return Agreement(
+        items=len(ours), unlike=tuple(unlike), near=tuple(near), largest_difference=largest
+    )
+
+
+def _best(values: Sequence[float]) -> int:
+    return max(range(len(values)), key=values.__getitem__)
+
+
+def _case(
+    name: str, title: str, goal: float, items: int, pairs: Callable[[Renderer, int], list[Pair]]
+) -> Case:
+    return Case(
+        name=name,
+        title=title,
+        peer_is="lm-eval's `hf` model",
+        goal=goal,
+        items=items,
+        peer_batch_sizes=(1, 4, 16),
+        sides={"peer": _peer(pairs), "ours": _ours(pairs)},
+        agree=agree,
+    )
+
+
+CASES = (
+    _case("labels-77", "scoring the 77 labels of BANKING77", 10, 16, labels_of_banking77),
+    _case(
+        "options-4",
+        "scoring four options behind five shots (OpenBookQA)",
+        8,
+        32,
+        options_behind_five_shots,
+    ),
+)

@@ -1,0 +1,137 @@
+"""The report of the pairs: a table, a figure, what agreed, the machine."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure as Drawing
+
+from benchmarks.records import Environment
+from benchmarks.report import numbers
+from benchmarks.report.content import environment_table
+from benchmarks.report.document import Block, Fence, Figure, Heading, Paragraph, Table
+from benchmarks.report.figures import svg
+from benchmarks.report.markdown import markdown_text
+from benchmarks.speed.case import CLOSE, Agreement
+from benchmarks.speed.cases import CASES
+from benchmarks.speed.pairs import Measured
+from benchmarks.store import read_record, write_atomic
+
+_FIGURES = "figures"
+_HOW = (
+    "Peer and ours run one after the other, each in a process of its own, in changing order, on "
+    "the same model, data, precision and threads. Imports, loading and a warm-up are not timed. A "
+    "ratio is the peer's seconds over ours; the median of the pairs stands with their range. The "
+    "peer's batch size is the fastest of those tried."
+)
+
+
+def write_report(folder: Path) -> Path:
+    """Write ``report.md`` and its figure from the pairs in a folder; its path."""
+    measured = _measured(folder)
+    (folder / _FIGURES).mkdir(exist_ok=True)
+    (folder / _FIGURES / "ratios.svg").write_bytes(svg(lambda: _ratios(measured)))
+    environment = read_record(folder / "environment.json", Environment)
+    report = folder / "report.md"
+    write_atomic(report, markdown_text(_blocks(measured, environment), _FIGURES))
+    return report
+
+
+def _measured(folder: Path) -> list[Measured]:
+    """What was measured, in the order of the cases, the machine's precision before fp32."""
+    files = [folder / f"{name}-{kind}.json" for name in CASES for kind in ("bf16", "fp32")]
+    return [read_record(file, Measured) for file in files if file.exists()]
+
+
+def _blocks(measured: Sequence[Measured], environment: Environment) -> list[Block]:
+    return [
+        Heading(1, "Speed beside the scripts people use today"),
+        Paragraph(_HOW),
+        _speed_table(measured),
+        Figure("ratios", "The peer's time over ours, every pair; the line is the goal."),
+        Heading(2, "The same answers"),
+        Paragraph(
+            "An answer is unlike when another choice is best, when another text was generated, or "
+            "when a training loss differs by more than 0.02. Near: the two best lie closer than "
+            f"{CLOSE:g}. Differences are the largest of a log-likelihood or a loss."
+        ),
+        _agreement_table(measured),
+        Heading(2, "Environment"),
+        environment_table(environment),
+        Heading(2, "Measure it again"),
+        Fence("make speed", "bash"),
+    ]
+
+
+def _speed_table(measured: Sequence[Measured]) -> Table:
+    head = ["what", "peer", "precision", "items", "pairs", "peer s", "ours s", "times faster"]
+    head += ["goal", "our memory / peer's", "goal"]
+    rows = []
+    for each in measured:
+        case, pairs = CASES[each.case], each.pairs
+        ratios = [pair.ratio for pair in pairs]
+        size = each.setting.peer_batch_size
+        rows.append(
+            [
+                case.title,
+                case.peer_is + (f", batches of {size}" if size else ""),
+                each.setting.precision,
+                str(each.setting.items),
+                str(len(pairs)),
+                numbers.seconds(statistics.median(pair.peer.seconds for pair in pairs)),
+                numbers.seconds(statistics.median(pair.ours.seconds for pair in pairs)),
+                f"{statistics.median(ratios):.1f} ({min(ratios):.1f} to {max(ratios):.1f})",
+                f"{case.goal:g}",
+                f"{statistics.median(pair.memory_ratio for pair in pairs):.2f}",
+                f"{case.memory_goal:g}" if case.memory_goal else numbers.UNDEFINED,
+            ]
+        )
+    return Table(head, rows, figures=True)
+
+
+def _agreement_table(measured: Sequence[Measured]) -> Table:
+    head = ["what", "precision", "compared", "unlike", "of those near", "largest difference"]
+    rows = [
+        [
+            CASES[each.case].title,
+            each.setting.precision,
+            str(sum(found.items for found in _agreements(each))),
+            str(sum(len(found.unlike) for found in _agreements(each))),
+            str(sum(len(found.near) for found in _agreements(each))),
+            numbers.significant(
+                max(
+                    (
+                        found.largest_difference
+                        for found in _agreements(each)
+                        if found.largest_difference is not None
+                    ),
+                    default=None,
+                )
+            ),
+        ]
+        for each in measured
+    ]
+    return Table(head, rows, figures=True)
+
+
+def _agreements(measured: Measured) -> list[Agreement]:
+    return [pair.agreement for pair in measured.pairs]
+
+
+def _ratios(measured: Sequence[Measured]) -> Drawing:
+    figure = Drawing(figsize=(6.4, 0.6 + 0.42 * len(measured)), layout="constrained")
+    axes = figure.subplots()
+    for place, each in enumerate(measured):
+        axes.plot(
+            [pair.ratio for pair in each.pairs], [place] * len(each.pairs), "o", color="#0072B2"
+        )
+        axes.plot([CASES[each.case].goal] * 2, [place - 0.3, place + 0.3], color="#D55E00")
+    labels = [f"{each.case}, {each.setting.precision}" for each in measured]
+    axes.set_yticks(range(len(measured)), labels)
+    axes.invert_yaxis()
+    axes.set_xscale("log")
+    axes.axvline(1, color="#999999", linewidth=0.8)
+    axes.set_xlabel("times faster than the peer")
+    return figure
