@@ -14,7 +14,7 @@ class FullWeights(Weights):
     """Every parameter trains; what is kept is a whole model."""
 
     kind: Literal["full"] = "full"
-    training: TrainingSettings = TrainingSettings(learning_rate=3e-4)
+    training: TrainingSettings = TrainingSettings(learning_rate=1e-4)
 
     def wrap(self, model: Any) -> Any:
         """See `Weights.wrap`."""
