@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +28,7 @@ from benchmarks.fingerprint import (
     scored_fingerprint,
 )
 from benchmarks.floors import FLOORS_VERSION, floors_for
+from benchmarks.forking import LOG
 from benchmarks.plan import Plan
 from benchmarks.records import Arm, Cost, Environment, Failure, RunManifest
 from benchmarks.store import (
@@ -204,7 +206,7 @@ class Means:
     Attributes:
         artifacts: shared between runs.
         watcher: told how it moves on.
-        worker: command that, given run folder and arm, does the work of one arm.
+        worker: command that, given a run folder, works on the arms that it is told of.
         variables: added to the worker's environment.
         resolver: what a resumed run is checked with.
     """
@@ -332,6 +334,7 @@ class _Bench:
         self.resolved = resolved
         self.folder = folder
         self.means = means
+        self.workers = _Workers(folder, resolved, means)
         self.names = folder.manifest.arms
         self.began = time.monotonic()
 
@@ -352,12 +355,15 @@ class _Bench:
 
     def work(self) -> None:
         """Do every pending arm."""
-        for number, name in enumerate(self.names, start=1):
-            arm = self.folder.read_arm(name)
-            self.means.watcher.started(arm, number, len(self.names))
-            if arm.status == "pending":
-                self._do(arm)
-            self.means.watcher.ended(self.folder.read_arm(name))
+        try:
+            for number, name in enumerate(self.names, start=1):
+                arm = self.folder.read_arm(name)
+                self.means.watcher.started(arm, number, len(self.names))
+                if arm.status == "pending":
+                    self._do(arm)
+                self.means.watcher.ended(self.folder.read_arm(name))
+        finally:
+            self.workers.stop()
 
     def _do(self, arm: Arm) -> None:
         known = self._known(arm)
@@ -368,7 +374,7 @@ class _Bench:
             reason = f"the budget of {limit:g} minutes was used up before it could start"
             self.folder.write_arm(arm.model_copy(update={"status": "skipped", "reason": reason}))
             return
-        ended = _work_on(arm, self.folder, self.resolved, self.means)
+        ended = self.workers.work_on(arm)
         if ended.status == "finished":
             self._publish(ended)
 
@@ -422,34 +428,71 @@ class _Bench:
         self.means.artifacts.obtain("answers", key, fill)
 
 
-# ---------------------------------------------------------------- a worker
+# ---------------------------------------------------------------- workers
 
 
-def _work_on(arm: Arm, folder: RunFolder, resolved: Resolved, means: Means) -> Arm:
-    """Do one arm in a process of its own; what comes back is what ``arm.json`` says then."""
-    log_path = arm_folder(folder.path, arm.folder) / "log.txt"
-    with log_path.open("ab") as log:
-        worker = subprocess.Popen(
-            [*means.worker, str(folder.path.resolve()), arm.folder],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            env=_variables(resolved, means),
-            pass_fds=(folder.lock.handle,),
-            # Ctrl-C reaches this process alone, which then stops the worker in order.
-            start_new_session=True,
-        )
-    try:
-        _follow(worker, arm, means.watcher)
-        code = worker.wait()
-    finally:
-        _stop(worker)
-    ended = folder.read_arm(arm.folder)
-    if ended.status == "pending":
-        failure = _failure_of_exit(code, log_path)
-        ended = ended.model_copy(update={"status": "failed", "failure": failure})
-        folder.write_arm(ended)
-    return ended
+class _Workers:
+    """The process that works on arms, started when the first one needs it."""
+
+    def __init__(self, folder: RunFolder, resolved: Resolved, means: Means) -> None:
+        self.folder = folder
+        self.variables = _variables(resolved, means)
+        self.means = means
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def work_on(self, arm: Arm) -> Arm:
+        """What ``arm.json`` says after the arm was worked on."""
+        log = arm_folder(self.folder.path, arm.folder) / LOG
+        process = self._running(log)
+        assert process.stdin is not None
+        try:
+            process.stdin.write(f"{arm.folder}\n".encode())
+            process.stdin.flush()
+        except BrokenPipeError:
+            pass  # It ended before it was asked: its exit code says how.
+        code = _follow(process, arm, self.means.watcher)
+        if code is None:
+            code = process.wait()
+            self.stop()
+        ended = self.folder.read_arm(arm.folder)
+        if ended.status == "pending":
+            failure = _failure_of_exit(code, log)
+            ended = ended.model_copy(update={"status": "failed", "failure": failure})
+            self.folder.write_arm(ended)
+        return ended
+
+    def _running(self, log_path: Path) -> subprocess.Popen[bytes]:
+        if self.process is None:
+            with log_path.open("ab") as log:
+                self.process = subprocess.Popen(
+                    [*self.means.worker, str(self.folder.path.resolve())],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    env=self.variables,
+                    pass_fds=(self.folder.lock.handle,),
+                    # Ctrl-C reaches this process alone, which then stops the workers in order.
+                    start_new_session=True,
+                )
+        return self.process
+
+    def stop(self) -> None:
+        """End the process and the arm it works on; nothing that was finished is lost."""
+        process, self.process = self.process, None
+        if process is None:
+            return
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with suppress(BrokenPipeError):
+                    pipe.close()
+        for end in (signal.SIGTERM, signal.SIGKILL):
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, end)
+            try:
+                process.wait(_STOP_SECONDS)
+                return
+            except subprocess.TimeoutExpired:
+                continue
 
 
 def _variables(resolved: Resolved, means: Means) -> dict[str, str]:
@@ -464,28 +507,18 @@ def _variables(resolved: Resolved, means: Means) -> dict[str, str]:
     }
 
 
-def _follow(worker: subprocess.Popen[bytes], arm: Arm, watcher: Watcher) -> None:
-    assert worker.stdout is not None
-    for line in worker.stdout:
+def _follow(process: subprocess.Popen[bytes], arm: Arm, watcher: Watcher) -> int | None:
+    """Exit code of the worker on an arm; None when the whole process ended without a word."""
+    assert process.stdout is not None
+    for line in process.stdout:
         try:
             event = json.loads(line)
         except ValueError:
             continue  # The last line of a worker that was killed may be cut off.
+        if event["event"] == "ended":
+            return int(event["code"])
         watcher.advanced(arm, event["phase"], event["done"], event["total"])
-
-
-def _stop(worker: subprocess.Popen[bytes]) -> None:
-    """End a worker that still runs; nothing that it finished is lost."""
-    for pipe in (worker.stdin, worker.stdout):
-        if pipe is not None:
-            pipe.close()
-    if worker.poll() is None:
-        worker.terminate()
-        try:
-            worker.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            worker.kill()
-            worker.wait()
+    return None
 
 
 def _failure_of_exit(code: int, log: Path) -> Failure:

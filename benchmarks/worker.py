@@ -1,25 +1,20 @@
-"""The process of one arm: ``python -m benchmarks.worker RUN_FOLDER ARM``.
-
-A process of its own makes peak memory measurable, and a crash the loss of one arm. Progress
-goes to standard output as JSON lines; everything that libraries print goes to the log.
-"""
+"""The work on one arm, and the process that does it: ``python -m benchmarks.worker RUN_FOLDER``."""
 
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Protocol
+from typing import Protocol
 
 from benchmarks.answering import Answerer
 from benchmarks.environment import peak_memory_bytes
+from benchmarks.forking import serve
 from benchmarks.plan import Plan
 from benchmarks.records import Arm, Cost, CurvePoint, Failure, ItemScore, Response
 from benchmarks.store import (
@@ -69,11 +64,13 @@ class Parts:
     """The heavy parts of a worker.
 
     Attributes:
+        preload: imports what all arms of a plan need.
         load: the task of a plan, cut to size.
         prepare: trains and indexes what an arm needs.
         evaluate: answers and scores.
     """
 
+    preload: Callable[[Plan], None]
     load: Callable[[Plan], Task]
     prepare: Callable[[Plan, Task, Arm, Progress], Ready]
     evaluate: Evaluate
@@ -84,7 +81,18 @@ class Parts:
 
 def real_parts() -> Parts:
     """The parts that a bench uses; they import torch and lm_eval when they are called."""
-    return Parts(load=load_cut, prepare=_prepare, evaluate=_evaluate)
+    return Parts(preload=_preload, load=load_cut, prepare=_prepare, evaluate=_evaluate)
+
+
+def _preload(plan: Plan) -> None:
+
+    if plan.methods:
+        import strategies.inference
+        from strategies.models import import_architecture, resolve
+
+        import_architecture(resolve(plan.model))
+    if any(method.trains for method in plan.methods):
+        import strategies.training  # noqa: F401
 
 
 def load_cut(plan: Plan) -> Task:
@@ -329,46 +337,25 @@ def _write_lines(path: Path, records: Sequence[Frozen]) -> None:
 
 
 def main(arguments: Sequence[str], parts: Parts | None = None) -> int:
-    """Work on one arm; 0 when it ended in ``arm.json``, also as failed or refused.
+    """Work on the arms whose names come in; each ends in its ``arm.json``, also as failed.
 
     Args:
-        arguments: run folder and name of the arm's folder.
+        arguments: the run folder.
         parts: replaced by tests and by nobody else.
     """
-    run, name = arguments
-    _end_with_the_parent()
-    work = ArmWork(Path(run), name, parts or real_parts(), _events())
-    try:
-        work.finish()
-    except Exception as error:
-        traceback.print_exc()
-        work.fail(error)
+    run = Path(arguments[0])
+    used = parts or real_parts()
+
+    def work(name: str, progress: Progress) -> None:
+        arm = ArmWork(run, name, used, progress)
+        try:
+            arm.finish()
+        except Exception as error:
+            traceback.print_exc()
+            arm.fail(error)
+
+    serve(run, lambda: used.preload(read_plan(run / "plan.yaml")), work)
     return 0
-
-
-def _events() -> Progress:
-    """Progress as JSON lines on the real standard output, which nothing else may use now."""
-    stream: IO[str] = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    sys.stdout.flush()
-    os.dup2(2, 1)
-
-    def progress(phase: str, done: int, total: int) -> None:
-        event = {"event": "advance", "phase": phase, "done": done, "total": total}
-        stream.write(json.dumps(event) + "\n")
-        stream.flush()
-
-    return progress
-
-
-def _end_with_the_parent() -> None:
-    """End this process when the parent does, even by kill -9: its end of our input closes."""
-
-    def wait() -> None:
-        while os.read(0, 1024):
-            pass
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
 
 
 if __name__ == "__main__":

@@ -249,6 +249,16 @@ def _convert_gguf(gguf: Path, folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
+def import_architecture(resolved: ResolvedModel) -> None:
+    """Import the code of the model's architecture, which takes seconds, without its weights."""
+    from transformers import AutoConfig
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
+
+    if resolved.gguf_file is None:
+        config = AutoConfig.from_pretrained(resolved.path)
+        MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config))
+
+
 def load_model(resolved: ResolvedModel, precision: Precision, device: str) -> Any:
     """The causal language model in evaluation mode.
 

@@ -43,6 +43,9 @@ class RuleAnswerer:
 def befall(fault: str) -> None:
     if fault == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
+    if fault == "orphan":
+        os.kill(os.getppid(), signal.SIGKILL)
+        return
     if fault == "exit":
         os._exit(7)
     if fault == "memory":
@@ -50,6 +53,13 @@ def befall(fault: str) -> None:
     if fault == "refuse":
         raise NotApplicableError("this task is not for it")
     raise RuntimeError(f"{fault} happened")
+
+
+def preload(plan: Plan) -> None:
+    note = os.environ.get("FAKE_PRELOADED")
+    if note:
+        with Path(note).open("a") as file:
+            file.write("preloaded\n")
 
 
 def prepare(plan: Plan, task: Task, arm: Arm, progress: Progress) -> Ready:
@@ -85,5 +95,10 @@ def evaluate(task, answerer, known, record):
 
 
 if __name__ == "__main__":
-    light = Parts(load=lambda plan: material.resolve(plan).task, prepare=prepare, evaluate=evaluate)
+    light = Parts(
+        preload=preload,
+        load=lambda plan: material.resolve(plan).task,
+        prepare=prepare,
+        evaluate=evaluate,
+    )
     sys.exit(main(sys.argv[1:], light))

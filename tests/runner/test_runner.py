@@ -191,6 +191,20 @@ def test_a_failing_worker_fails_its_arm_alone(
     assert len(first.responses) == 3
 
 
+@pytest.mark.parametrize(("fault", "times"), [("none", 1), ("kill", 1), ("orphan", 2)])
+def test_libraries_are_imported_once_unless_the_process_that_holds_them_dies(
+    tmp_path: Path, fault: str, times: int
+) -> None:
+    note = tmp_path / "preloaded.txt"
+    variables = {**faulty("zero-shot-s0", fault), "FAKE_PRELOADED": str(note)}
+    if fault == "none":
+        del variables["FAKE_FAULT"]
+    done = bench(tmp_path / "run", tmp_path / "store", variables=variables)
+    assert len(note.read_text().split()) == times
+    assert done.arms[1].arm.status == "finished"
+    assert (done.arms[0].arm.status == "failed") == (fault == "kill")
+
+
 def test_a_method_that_refuses_while_it_works_is_refused(tmp_path: Path) -> None:
     variables = faulty("lora-s0", "refuse")
     done = bench(tmp_path / "run", tmp_path / "store", "lora", variables=variables)
