@@ -48,7 +48,7 @@ def _measure(case: Case, given: argparse.Namespace, precision: Precision) -> Non
     known = measured_before(case, setting, given.out)
     size = known.setting.peer_batch_size if known else best_batch_size(case, setting, say)
     setting = setting.model_copy(update={"peer_batch_size": size})
-    measure_pairs(case, setting, given.pairs, given.out, say)
+    measure_pairs(case, setting, min(given.pairs, case.pairs or given.pairs), given.out, say)
     if precision != "fp32":
         # One pair shows whether answers differ by more than bf16 rounds away.
         exact = setting.model_copy(update={"precision": "fp32"})

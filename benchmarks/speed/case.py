@@ -81,6 +81,7 @@ class Case:
         sides: load and warm up, then give back the work to be timed.
         agree: compares the peer's answers with ours.
         memory_goal: most ratio of our peak memory to the peer's; None where none is set.
+        pairs: how many, where it is not the number asked for.
     """
 
     name: str
@@ -92,3 +93,4 @@ class Case:
     sides: dict[SideName, Callable[[Setting], Work]]
     agree: Callable[[Sequence[JsonValue], Sequence[JsonValue]], Agreement]
     memory_goal: float | None = None
+    pairs: int | None = None

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks.speed import choices, generation, training
+from benchmarks.speed import choices, comparison, generation, training
 from benchmarks.speed.case import Case
 
-CASES: dict[str, Case] = {
-    case.name: case for module in (choices, generation, training) for case in module.CASES
-}
+_MODULES = (choices, generation, training, comparison)
+CASES: dict[str, Case] = {case.name: case for module in _MODULES for case in module.CASES}

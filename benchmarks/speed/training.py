@@ -28,14 +28,18 @@ _SEED = 0
 _SAME_LOSS = 0.02
 
 
+_SETTINGS = TrainingSettings(
+    learning_rate=_RATE, epochs=1, batch_size=BATCH, validations_per_epoch=1
+)
+
+Pairs = Sequence[tuple[Prompt, Example]]
+
+
 def _weights(kind: str) -> Weights:
-    settings = TrainingSettings(
-        learning_rate=_RATE, epochs=1, batch_size=BATCH, validations_per_epoch=1
-    )
-    return registry().method(kind).weights.model_copy(update={"training": settings})
+    return registry().method(kind).weights.model_copy(update={"training": _SETTINGS})
 
 
-def _pairs(items: int) -> list[tuple[Prompt, Example]]:
+def _pairs(items: int) -> Pairs:
     task = load_task(TASK)
     data = task.data()
     examples = data.train[:items]
@@ -78,16 +82,18 @@ def _peer(kind: str, *, packing: bool) -> Callable[[Setting], Work]:
         resolved = resolve(setting.model)
         tokenizer = load_tokenizer(resolved)
         model = load_model(resolved, "fp32", resolve_device())
-        rows = _rows(Renderer(tokenizer), setting.items)
+        rows = sft_rows(Renderer(tokenizer), _pairs(setting.items), BATCH)
 
         def work() -> list[JsonValue]:
             with tempfile.TemporaryDirectory() as folder:
                 trainer = SFTTrainer(
                     model=model,
-                    args=_arguments(Path(folder), setting, len(rows), packing=packing),
+                    args=sft_arguments(
+                        Path(folder), setting, len(rows), _SETTINGS, packing=packing
+                    ),
                     train_dataset=rows,
                     processing_class=tokenizer,
-                    peft_config=_lora(kind),
+                    peft_config=lora_config(kind),
                 )
                 trainer.train()
                 trainer.save_model(str(Path(folder) / "weights"))
@@ -98,16 +104,17 @@ def _peer(kind: str, *, packing: bool) -> Callable[[Setting], Work]:
     return prepare
 
 
-def _rows(renderer: Renderer, items: int) -> Any:
-    """The same tokens as ours, in the same order."""
+def sft_rows(renderer: Renderer, pairs: Pairs, batch_size: int) -> Any:
+    """The same tokens as ours in the same order, as a data set for TRL."""
     from datasets import Dataset
 
     from strategies.training import encode_example, example_order
 
     encoded = [
-        encode_example(renderer, prompt, example.output, 1024) for prompt, example in _pairs(items)
+        encode_example(renderer, prompt, example.output, _SETTINGS.max_tokens)
+        for prompt, example in pairs
     ]
-    order = example_order([len(row["input_ids"]) for row in encoded], BATCH, _SEED, 0)
+    order = example_order([len(row["input_ids"]) for row in encoded], batch_size, _SEED, 0)
     return Dataset.from_list(
         [
             {
@@ -119,7 +126,8 @@ def _rows(renderer: Renderer, items: int) -> Any:
     )
 
 
-def _lora(kind: str) -> Any:
+def lora_config(kind: str) -> Any:
+    """The adapter that our LoRA trains; None for full fine-tuning."""
     from peft import LoraConfig
 
     if kind != "lora":
@@ -129,22 +137,31 @@ def _lora(kind: str) -> Any:
     )
 
 
-def _arguments(folder: Path, setting: Setting, examples: int, *, packing: bool) -> Any:
+def sft_arguments(
+    folder: Path,
+    setting: Setting,
+    examples: int,
+    settings: TrainingSettings,
+    *,
+    packing: bool = False,
+) -> Any:
+    """Arguments that make TRL train as ours does, without gradient checkpointing."""
     from trl import SFTConfig
 
-    steps = -(-examples // BATCH)
+    steps = -(-examples // settings.batch_size) * settings.epochs
     return SFTConfig(
         output_dir=str(folder),
-        learning_rate=_RATE,
-        num_train_epochs=1,
-        per_device_train_batch_size=1 if packing else BATCH,
+        learning_rate=settings.learning_rate,
+        num_train_epochs=settings.epochs,
+        per_device_train_batch_size=1 if packing else settings.batch_size,
         packing=packing,
-        max_length=1024,
+        max_length=settings.max_tokens,
         completion_only_loss=True,
         train_sampling_strategy="sequential",
         gradient_checkpointing=False,
         warmup_steps=-(-steps // 10),
-        lr_scheduler_type="cosine",
+        lr_scheduler_type=settings.schedule,
+        weight_decay=settings.weight_decay,
         bf16=setting.precision == "bf16",
         use_cpu=resolve_device() == "cpu",
         seed=_SEED,

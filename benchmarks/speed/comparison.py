@@ -1,0 +1,180 @@
+"""A whole comparison of seven methods beside the script one would write for it.
+
+The script: lm-eval's ``hf`` model answers, TRL's ``SFTTrainer`` trains, one thing after another.
+It is given the same prompts, so that what is compared is how they are worked on.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import JsonValue
+
+from benchmarks.plan import Limits, Plan
+from benchmarks.speed.case import Agreement, Case, Setting, Work
+from benchmarks.speed.training import lora_config, sft_arguments, sft_rows
+from benchmarks.store import read_run, write_plan
+from benchmarks.tasks.catalogue import load_task
+from benchmarks.tasks.metrics import aggregate
+from benchmarks.tasks.task import Task
+from strategies.device import resolve_device
+from strategies.embedding import load_embedder
+from strategies.home import home
+from strategies.method import Method, registry
+from strategies.models import load_model, load_tokenizer, resolve
+from strategies.rendering import Renderer
+
+TASK = "handbook-qa"
+METHODS = ("zero-shot", "icl-random", "icl-nearest", "rag", "lora", "rag+lora", "full")
+_UNTRAINED = 4
+_TRAIN, _VALIDATION = 100, 24
+_EMBEDDER = "all-minilm-l6-v2"
+# Trained weights differ by rounding, and greedy answers with them; a score may move by this.
+_SAME_SCORE = 0.05
+
+
+def _methods() -> list[Method]:
+    return [registry().method(name).with_training(epochs=1) for name in METHODS]
+
+
+def _ours(setting: Setting) -> Work:
+    plan = Plan(
+        task=TASK,
+        model=setting.model,
+        methods=tuple(_methods()),
+        floors=False,
+        precision=setting.precision,
+        threads=setting.threads,
+        limits=Limits(train=_TRAIN, validation=_VALIDATION, test=setting.items),
+        latency_items=1,
+    )
+
+    def work() -> list[JsonValue]:
+        with tempfile.TemporaryDirectory() as folder:
+            fresh = Path(folder) / "home"
+            fresh.mkdir()
+            for name in ("models", "digests"):
+                (fresh / name).symlink_to(home() / name)
+            write_plan(Path(folder) / "plan.yaml", plan)
+            out = Path(folder) / "run"
+            bench = (sys.executable, "-m", "advisor.cli.app", "bench")
+            subprocess.run(
+                [*bench, f"{folder}/plan.yaml", "--out", str(out), "--quiet"],
+                env={**os.environ, "ADVISOR_HOME": str(fresh)},
+                check=True,
+                capture_output=True,
+            )
+            arms = {result.arm.name: result.arm for result in read_run(out).arms}
+        return [next(iter(arms[name].scores.values())) for name in METHODS]
+
+    return work
+
+
+def _peer(setting: Setting) -> Work:
+    def work() -> list[JsonValue]:
+        task = load_task(TASK).cut(Limits(train=_TRAIN, validation=_VALIDATION, test=setting.items))
+        with tempfile.TemporaryDirectory() as folder:
+            return list(_Script(setting, task, Path(folder)).scores())
+
+    return work
+
+
+class _Script:
+    """What an engineer writes who has lm-eval and TRL and an afternoon."""
+
+    def __init__(self, setting: Setting, task: Task, folder: Path) -> None:
+        self.setting, self.task, self.folder = setting, task, folder
+        self.model = resolve(setting.model)
+        self.renderer = Renderer(load_tokenizer(self.model))
+
+    def scores(self) -> list[float | None]:
+        base = self._lm()
+        found = {name: self._score(base, name) for name in METHODS[:_UNTRAINED]}
+        del base
+        self._train("lora")
+        adapted = self._lm(peft=str(self.folder / "lora"))
+        found |= {name: self._score(adapted, name) for name in ("lora", "rag+lora")}
+        del adapted
+        self._train("full")
+        found["full"] = self._score(self._lm(pretrained=str(self.folder / "full")), "full")
+        return [found[name] for name in METHODS]
+
+    def _lm(self, **changes: str) -> Any:
+        from lm_eval.models.huggingface import HFLM
+
+        given = {
+            "pretrained": str(self.model.path),
+            "tokenizer": str(self.model.path),
+            "dtype": {"fp32": "float32", "bf16": "bfloat16"}[self.setting.precision],
+            "device": resolve_device(),
+            "batch_size": self.setting.peer_batch_size,
+        }
+        return HFLM(**(given | changes))
+
+    def _score(self, lm: Any, name: str) -> float | None:
+        from lm_eval.api.instance import Instance
+
+        data = self.task.data()
+        prompting = registry().method(name).prompting
+        prompter = prompting.prepare(data, load_embedder(_EMBEDDER), 0)
+        settings = {
+            "until": [self.renderer.ending],
+            "max_gen_toks": self.task.max_new_tokens,
+            "do_sample": False,
+        }
+        requests = [
+            Instance("generate_until", {}, (self.renderer.text(prompt), settings), n)
+            for n, prompt in enumerate(prompter.prompts(self.task.test))
+        ]
+        texts = [text.strip() for text in lm.generate_until(requests, disable_tqdm=True)]
+        return aggregate(self.task, self.task.metric, self.task.test, texts)
+
+    def _train(self, kind: str) -> None:
+        from trl import SFTTrainer
+
+        tokenizer = load_tokenizer(self.model)
+        method = registry().method(kind).with_training(epochs=1)
+        data = self.task.data()
+        prompter = method.prompting.prepare(data, load_embedder(_EMBEDDER), 0)
+        pairs = list(zip(prompter.prompts(data.train, training=True), data.train, strict=True))
+        training = method.weights.training
+        if training is None:
+            raise TypeError(f"{kind} does not train")
+        rows = sft_rows(Renderer(tokenizer), pairs, training.batch_size)
+        trainer = SFTTrainer(
+            model=load_model(self.model, "fp32", resolve_device()),
+            args=sft_arguments(self.folder, self.setting, len(rows), training),
+            train_dataset=rows,
+            processing_class=tokenizer,
+            peft_config=lora_config(kind),
+        )
+        trainer.train()
+        trainer.save_model(str(self.folder / kind))
+
+
+def agree(peer: Sequence[JsonValue], ours: Sequence[JsonValue]) -> Agreement:
+    """How far the scores lie apart, method by method."""
+    gaps = [abs(float(str(a)) - float(str(b))) for a, b in zip(peer, ours, strict=True)]
+    unlike = tuple(n for n, gap in enumerate(gaps) if gap > _SAME_SCORE)
+    return Agreement(items=len(gaps), unlike=unlike, largest_difference=max(gaps))
+
+
+CASES = (
+    Case(
+        name="seven-methods",
+        title=f"a comparison of seven methods ({TASK}, {_TRAIN} training examples, one epoch)",
+        peer_is="a script around lm-eval's `hf` model and TRL's `SFTTrainer`",
+        goal=2.5,
+        items=40,
+        peer_batch_sizes=(16,),
+        sides={"peer": _peer, "ours": _ours},
+        agree=agree,
+        pairs=3,
+    ),
+)
