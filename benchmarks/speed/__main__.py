@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks.environment import allowed_cores, collect
 from benchmarks.speed.case import Case, Setting
 from benchmarks.speed.cases import CASES
+from benchmarks.speed.growth import AXES, grow
 from benchmarks.speed.pairs import best_batch_size, measure_pairs, measured_before
 from benchmarks.speed.report import write_report
 from benchmarks.store import write_record
@@ -21,6 +22,7 @@ def main(arguments: Sequence[str]) -> None:
     """Measure what is missing, then write ``report.md`` into the folder."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
     parser.add_argument("--cases", nargs="+", choices=sorted(CASES), default=list(CASES))
+    parser.add_argument("--growth", nargs="*", choices=sorted(AXES), default=list(AXES))
     parser.add_argument("--pairs", type=int, default=5, help="pairs at the machine's precision")
     parser.add_argument("--model", default="smollm2-135m-instruct")
     parser.add_argument("--items", type=int, help="instead of the number that a case has")
@@ -30,29 +32,37 @@ def main(arguments: Sequence[str]) -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     for name in given.cases:
         _measure(CASES[name], given, precision)
+    for axis in given.growth:
+        grow(axis, _setting(given, precision), given.out, _say)
     write_record(given.out / "environment.json", collect(precision, allowed_cores()))
-    print(f"Report: {write_report(given.out)}")  # noqa: T201
+    _say(f"Report: {write_report(given.out)}")
 
 
-def _measure(case: Case, given: argparse.Namespace, precision: Precision) -> None:
-    def say(text: str) -> None:
-        print(text, flush=True)  # noqa: T201
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201
 
-    setting = Setting(
+
+def _setting(given: argparse.Namespace, precision: Precision) -> Setting:
+    return Setting(
         model=given.model,
         precision=precision,
         threads=allowed_cores(),
-        items=given.items or case.items,
+        items=0,
         peer_batch_size=0,
     )
+
+
+def _measure(case: Case, given: argparse.Namespace, precision: Precision) -> None:
+    setting = _setting(given, precision)
+    setting = setting.model_copy(update={"items": given.items or case.items})
     known = measured_before(case, setting, given.out)
-    size = known.setting.peer_batch_size if known else best_batch_size(case, setting, say)
+    size = known.setting.peer_batch_size if known else best_batch_size(case, setting, _say)
     setting = setting.model_copy(update={"peer_batch_size": size})
-    measure_pairs(case, setting, min(given.pairs, case.pairs or given.pairs), given.out, say)
+    measure_pairs(case, setting, min(given.pairs, case.pairs or given.pairs), given.out, _say)
     if precision != "fp32":
         # One pair shows whether answers differ by more than bf16 rounds away.
         exact = setting.model_copy(update={"precision": "fp32"})
-        measure_pairs(case, exact, 1, given.out, say)
+        measure_pairs(case, exact, 1, given.out, _say)
 
 
 if __name__ == "__main__":

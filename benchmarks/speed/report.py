@@ -11,11 +11,12 @@ from matplotlib.figure import Figure as Drawing
 from benchmarks.records import Environment
 from benchmarks.report import numbers
 from benchmarks.report.content import environment_table
-from benchmarks.report.document import Block, Fence, Figure, Heading, Paragraph, Table
+from benchmarks.report.document import Block, Fence, Figure, Heading, Paragraph, Table, Text
 from benchmarks.report.figures import svg
 from benchmarks.report.markdown import markdown_text
 from benchmarks.speed.case import CLOSE, Agreement
 from benchmarks.speed.cases import CASES
+from benchmarks.speed.growth import AXES, Grown, line_through
 from benchmarks.speed.pairs import Measured
 from benchmarks.store import read_record, write_atomic
 
@@ -30,12 +31,14 @@ _HOW = (
 
 def write_report(folder: Path) -> Path:
     """Write ``report.md`` and its figure from the pairs in a folder; its path."""
-    measured = _measured(folder)
+    measured, grown = _measured(folder), _grown(folder)
     (folder / _FIGURES).mkdir(exist_ok=True)
     (folder / _FIGURES / "ratios.svg").write_bytes(svg(lambda: _ratios(measured)))
+    if grown:
+        (folder / _FIGURES / "growth.svg").write_bytes(svg(lambda: _curves(grown)))
     environment = read_record(folder / "environment.json", Environment)
     report = folder / "report.md"
-    write_atomic(report, markdown_text(_blocks(measured, environment), _FIGURES))
+    write_atomic(report, markdown_text(_blocks(measured, grown, environment), _FIGURES))
     return report
 
 
@@ -45,7 +48,14 @@ def _measured(folder: Path) -> list[Measured]:
     return [read_record(file, Measured) for file in files if file.exists()]
 
 
-def _blocks(measured: Sequence[Measured], environment: Environment) -> list[Block]:
+def _grown(folder: Path) -> list[Grown]:
+    files = [folder / f"growth-{name}.json" for name in AXES]
+    return [read_record(file, Grown) for file in files if file.exists()]
+
+
+def _blocks(
+    measured: Sequence[Measured], grown: Sequence[Grown], environment: Environment
+) -> list[Block]:
     return [
         Heading(1, "Speed beside the scripts people use today"),
         Paragraph(_HOW),
@@ -58,6 +68,7 @@ def _blocks(measured: Sequence[Measured], environment: Environment) -> list[Bloc
             f"{CLOSE:g}. Differences are the largest of a log-likelihood or a loss."
         ),
         _agreement_table(measured),
+        *_growth(grown),
         Heading(2, "Environment"),
         environment_table(environment),
         Heading(2, "Measure it again"),
@@ -118,6 +129,48 @@ def _agreement_table(measured: Sequence[Measured]) -> Table:
 
 def _agreements(measured: Measured) -> list[Agreement]:
     return [pair.agreement for pair in measured.pairs]
+
+
+def _growth(grown: Sequence[Grown]) -> list[Block]:
+    if not grown:
+        return []
+    rows: list[list[Text]] = []
+    for each in grown:
+        sizes = [size.size for size in each.sizes]
+        seconds = line_through(sizes, [size.seconds for size in each.sizes])
+        memory = line_through(sizes, [size.peak_memory_bytes / 2**20 for size in each.sizes])
+        rows.append(
+            [
+                AXES[each.axis].title,
+                f"{sizes[0]} to {sizes[-1]}",
+                *(
+                    f"{numbers.significant(line.constant)} + {line.slope:.3g} n"
+                    f" (R² {line.r_squared:.3f})"
+                    for line in (seconds, memory)
+                ),
+            ]
+        )
+    return [
+        Heading(2, "How it grows"),
+        Paragraph("Straight lines through four sizes, each in a process of its own."),
+        Table(["what grows", "n", "seconds", "peak memory, MiB"], rows, figures=True),
+        Figure("growth", "Seconds by size, and the straight lines."),
+    ]
+
+
+def _curves(grown: Sequence[Grown]) -> Drawing:
+    figure = Drawing(figsize=(3.2 * len(grown), 2.8), layout="constrained")
+    panels = figure.subplots(1, len(grown), squeeze=False)[0]
+    for axes, each in zip(panels, grown, strict=True):
+        sizes = [size.size for size in each.sizes]
+        seconds = [size.seconds for size in each.sizes]
+        line = line_through(sizes, seconds)
+        axes.plot(sizes, seconds, "o", color="#0072B2")
+        axes.plot(sizes, [line.constant + line.slope * n for n in sizes], color="#D55E00")
+        axes.set_xlabel(each.axis)
+        axes.set_ylim(bottom=0)
+    panels[0].set_ylabel("seconds")
+    return figure
 
 
 def _ratios(measured: Sequence[Measured]) -> Drawing:

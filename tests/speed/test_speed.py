@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.speed import choices, generation, training
+from benchmarks.speed import choices, generation, growth, training
 from benchmarks.speed.__main__ import main
 from benchmarks.speed.pairs import Measured
 from benchmarks.store import read_record
@@ -31,6 +31,11 @@ def test_a_loss_curve_is_unlike_where_it_leaves_the_peers() -> None:
     assert found.largest_difference == pytest.approx(0.5)
 
 
+def test_a_line_goes_through_points_on_a_line() -> None:
+    line = growth.line_through([1, 2, 5], [3.0, 5.0, 11.0])
+    assert (line.constant, line.slope, line.r_squared) == pytest.approx((1, 2, 1))
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("case", ["shots-8", "passages", "lora-unpacked", "full-unpacked"])
@@ -41,6 +46,7 @@ def test_peer_and_ours_agree_on_a_tiny_model(
         pytest.importorskip("trl")
     monkeypatch.setattr("benchmarks.speed.__main__.resolve_precision", lambda wanted: "fp32")
     given = ["--cases", case, "--pairs", "1", "--items", "8", "--model", str(tiny_model)]
+    given.append("--growth")
     main([*given, "--out", str(tmp_path)])
     (pair,) = read_record(tmp_path / f"{case}-fp32.json", Measured).pairs
     assert pair.agreement.items > 0
