@@ -13,6 +13,7 @@ from benchmarks.speed.cases import CASES
 from benchmarks.speed.growth import AXES, grow
 from benchmarks.speed.pairs import best_batch_size, measure_pairs, measured_before
 from benchmarks.speed.report import write_report
+from benchmarks.speed.startup import measure_starts
 from benchmarks.store import write_record
 from strategies.device import resolve_precision
 from strategies.settings import Precision
@@ -34,6 +35,7 @@ def main(arguments: Sequence[str]) -> None:
         _measure(CASES[name], given, precision)
     for axis in given.growth:
         grow(axis, _setting(given, precision), given.out, _say)
+    measure_starts(given.out)
     write_record(given.out / "environment.json", collect(precision, allowed_cores()))
     _say(f"Report: {write_report(given.out)}")
 

@@ -11,13 +11,14 @@ from matplotlib.figure import Figure as Drawing
 from benchmarks.records import Environment
 from benchmarks.report import numbers
 from benchmarks.report.content import environment_table
-from benchmarks.report.document import Block, Fence, Figure, Heading, Paragraph, Table, Text
+from benchmarks.report.document import Block, Code, Fence, Figure, Heading, Paragraph, Table, Text
 from benchmarks.report.figures import svg
 from benchmarks.report.markdown import markdown_text
 from benchmarks.speed.case import CLOSE, Agreement
 from benchmarks.speed.cases import CASES
 from benchmarks.speed.growth import AXES, Grown, line_through
 from benchmarks.speed.pairs import Measured
+from benchmarks.speed.startup import Starts
 from benchmarks.store import read_record, write_atomic
 
 _FIGURES = "figures"
@@ -38,7 +39,8 @@ def write_report(folder: Path) -> Path:
         (folder / _FIGURES / "growth.svg").write_bytes(svg(lambda: _curves(grown)))
     environment = read_record(folder / "environment.json", Environment)
     report = folder / "report.md"
-    write_atomic(report, markdown_text(_blocks(measured, grown, environment), _FIGURES))
+    starts = read_record(folder / "startup.json", Starts)
+    write_atomic(report, markdown_text(_blocks(measured, grown, starts, environment), _FIGURES))
     return report
 
 
@@ -54,7 +56,10 @@ def _grown(folder: Path) -> list[Grown]:
 
 
 def _blocks(
-    measured: Sequence[Measured], grown: Sequence[Grown], environment: Environment
+    measured: Sequence[Measured],
+    grown: Sequence[Grown],
+    starts: Starts,
+    environment: Environment,
 ) -> list[Block]:
     return [
         Heading(1, "Speed beside the scripts people use today"),
@@ -69,6 +74,12 @@ def _blocks(
         ),
         _agreement_table(measured),
         *_growth(grown),
+        Heading(2, "Start-up"),
+        Table(
+            ["command", "processor seconds, median of five"],
+            [[Code(each.command), f"{each.median:.2f}"] for each in starts.commands],
+            figures=True,
+        ),
         Heading(2, "Environment"),
         environment_table(environment),
         Heading(2, "Measure it again"),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from benchmarks.speed import choices, generation, growth, training
+from benchmarks.speed import choices, generation, growth, startup, training
 from benchmarks.speed.__main__ import main
 from benchmarks.speed.pairs import Measured
 from benchmarks.store import read_record
@@ -36,6 +37,17 @@ def test_a_line_goes_through_points_on_a_line() -> None:
     assert (line.constant, line.slope, line.r_squared) == pytest.approx((1, 2, 1))
 
 
+def test_a_command_is_timed_five_times_and_once_for_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy = (sys.executable, "-c", "sum(range(3_000_000))")
+    monkeypatch.setattr(startup, "COMMANDS", {"nothing": ("true",), "busy": busy})
+    found = startup.measure_starts(tmp_path)
+    assert [len(each.cpu_seconds) for each in found.commands] == [5, 5]
+    assert found.commands[1].median > found.commands[0].median
+    assert startup.measure_starts(tmp_path) == found
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("case", ["shots-8", "passages", "lora-unpacked", "full-unpacked"])
@@ -45,6 +57,7 @@ def test_peer_and_ours_agree_on_a_tiny_model(
     if case in {each.name for each in training.CASES}:
         pytest.importorskip("trl")
     monkeypatch.setattr("benchmarks.speed.__main__.resolve_precision", lambda wanted: "fp32")
+    monkeypatch.setattr("benchmarks.speed.startup.COMMANDS", {"nothing": ("true",)})
     given = ["--cases", case, "--pairs", "1", "--items", "8", "--model", str(tiny_model)]
     given.append("--growth")
     main([*given, "--out", str(tmp_path)])

@@ -1,0 +1,74 @@
+"""Processor seconds that commands take before they do anything."""
+
+from __future__ import annotations
+
+import os
+import resource
+import statistics
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.store import read_record, write_record
+from strategies.data import Frozen
+
+_TIMES = 5
+_ADVISOR = (sys.executable, "-m", "advisor.cli.app")
+_ANSWERS = "examples/answers-handbook.yaml"
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "advisor --help": (*_ADVISOR, "--help"),
+    f"advisor ask --answers {_ANSWERS} --no-input": (
+        *_ADVISOR, "ask", "--answers", _ANSWERS, "--no-input",
+    ),
+    "the imports that a bench of any method needs": (
+        sys.executable, "-c",
+        "import torch, peft, lm_eval.evaluator, transformers.models.llama.modeling_llama",
+    ),
+    "the same, as a bench imports them": (
+        sys.executable, "-c",
+        "import benchmarks.evaluation, benchmarks.answerer, strategies.inference;"
+        "import advisor.cli.bench, peft, transformers.models.llama.modeling_llama",
+    ),
+}  # fmt: skip
+
+
+class Started(Frozen):
+    """Processor seconds of a command, user and system, one a call."""
+
+    command: str
+    cpu_seconds: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """The middle one."""
+        return statistics.median(self.cpu_seconds)
+
+
+class Starts(Frozen):
+    """All commands."""
+
+    commands: tuple[Started, ...]
+
+
+def measure_starts(folder: Path) -> Starts:
+    """Every command, several times; what an earlier call measured is not repeated."""
+    file = folder / "startup.json"
+    if file.exists():
+        return read_record(file, Starts)
+    found = Starts(
+        commands=tuple(
+            Started(command=name, cpu_seconds=tuple(_cpu_seconds(words) for _ in range(_TIMES)))
+            for name, words in COMMANDS.items()
+        )
+    )
+    write_record(file, found)
+    return found
+
+
+def _cpu_seconds(command: Sequence[str]) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    quiet = {**os.environ, "TERM": "dumb"}
+    subprocess.run(command, check=True, capture_output=True, env=quiet)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
