@@ -94,7 +94,8 @@ class StrategyAnswerer:
                 for choice in item.choices or ()
             ]
             longest = max(len(continuation) for _, continuation in pairs)
-            context, truncated = self._fit(pairs[0][0], longest)
+            # The last token of a choice is scored and never read.
+            context, truncated = self._fit(pairs[0][0], longest - 1)
             contexts.append(context)
             continuations.append([continuation for _, continuation in pairs])
             cut.append(truncated)
@@ -125,15 +126,24 @@ class StrategyAnswerer:
             yield _response(items[n], prompts[n], len(contexts[n]), fitted[n][1]).model_copy(
                 update={
                     "text": made.text,
-                    "output_tokens": made.tokens,
-                    "margin": made.margin,
+                    "output_tokens": len(made.tokens),
+                    "margin": min(made.margins),
                     "seconds": made.seconds,
                 }
             )
 
     def _fit(self, tokens: list[int], room: int) -> tuple[list[int], bool]:
-        """The end of a prompt that leaves room for its answer, as lm-eval's ``HFLM`` cuts it."""
-        most = max(1, self._engine.max_tokens - room)
+        """The end of a prompt that leaves room for its answer, as lm-eval's ``HFLM`` cuts it.
+
+        Raises:
+            NotApplicableError: the answer alone would fill the model's context.
+        """
+        most = self._engine.max_tokens - room
+        if most < 1:
+            raise NotApplicableError(
+                f"an answer may have {room} tokens, and the model's context holds "
+                f"{self._engine.max_tokens}"
+            )
         return tokens[-most:], len(tokens) > most
 
 

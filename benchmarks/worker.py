@@ -219,8 +219,9 @@ class ArmWork:
             known = {response.id for response in file.records}
             missing = [item for item in items if item.id not in known]
             if missing:
-                # The first answer pays for lazy set-up that no later one pays.
-                self._answer_alone(missing[0])
+                # The first answers pay for lazy set-up and for what all prompts share, whether or
+                # not this process answered anything before.
+                list(self.answerer.answer(items[:2]))
             for item in missing:
                 file.append(self._answer_alone(item))
                 self.progress("latency", len(file.records), len(items))

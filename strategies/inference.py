@@ -7,6 +7,7 @@ work that need not be done (Pope et al. 2022, arXiv:2211.05102, on key-value cac
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -32,15 +33,16 @@ class Generation:
     Attributes:
         index: position of its prompt among those given.
         text: without the end-of-turn token and what follows a stop text.
-        tokens: tokens generated, the end-of-turn token not counted.
-        margin: smallest gap between the logits of the two best tokens on the way.
+        tokens: those generated, the end-of-turn token left out.
+        margins: gap between the logits of the two best tokens at every step, that of the
+            end-of-turn token among them.
         seconds: wall time of its batch divided by the batch's size.
     """
 
     index: int
     text: str
-    tokens: int
-    margin: float
+    tokens: tuple[int, ...]
+    margins: tuple[float, ...]
     seconds: float
 
 
@@ -76,7 +78,7 @@ class Engine:
         self.device = str(model.device).split(":", maxsplit=1)[0]
         self.max_tokens = int(getattr(model.config, "max_position_embeddings", 2048) or 2048)
         self._vocabulary = int(model.get_input_embeddings().weight.shape[0])
-        self._attends_fully = attends_fully(model.config)
+        self._attends_fully = attends_fully(self.model)
         self._prefix = Prefix()
 
     def batches(self, lengths: Sequence[int], positions: int = 1) -> Iterator[list[int]]:
@@ -94,24 +96,39 @@ class Engine:
             yield order[:size]
             order = order[size:]
 
-    def _shared(self, prompts: Sequence[Sequence[int]]) -> Prefix:
+    def _grouped(self, prompts: Sequence[Sequence[int]]) -> Iterator[tuple[Prefix, list[int]]]:
+        """Places of the prompts that share a beginning, and of those that do not.
+
+        Most prompts decide what is shared: one that was cut from the left does not stop them.
+        """
+        starts = Counter(tuple(prompt[:LEAST_SHARED]) for prompt in prompts)
+        common, number = starts.most_common(1)[0] if starts else ((), 0)
+        if self._attends_fully and 2 * number >= len(prompts) > 0:
+            together = [n for n, p in enumerate(prompts) if tuple(p[:LEAST_SHARED]) == common]
+        else:
+            together = []
+        prefix = self._shared([tuple(prompts[n]) for n in together])
+        alone = sorted(set(range(len(prompts))) - set(together))
+        for beginning, places in ((prefix, together), (Prefix(), alone)):
+            if places:
+                yield beginning, places
+
+    def _shared(self, prompts: Sequence[tuple[int, ...]]) -> Prefix:
         """The beginning that all prompts share, empty when it is too short to be worth it.
 
         It is remembered: a single prompt shares what it has in common with the prompts before.
         At least one token of every prompt is left to be read.
         """
-        if not self._attends_fully or not prompts:
+        if not prompts:
             return Prefix()
         shortest = min(len(prompt) for prompt in prompts) - 1
         # In lexicographic order the first and the last have in common what all have.
-        ordered = sorted(tuple(prompt) for prompt in prompts)
-        last = ordered[-1] if len(ordered) > 1 else self._prefix.tokens
-        length = min(shortest, common_beginning(ordered[0], last))
+        first, last = min(prompts), max(prompts) if len(prompts) > 1 else self._prefix.tokens
+        length = min(shortest, common_beginning(first, last))
         if length < LEAST_SHARED:
             return Prefix()
-        wanted = ordered[0][:length]
-        if self._prefix.tokens[:length] != wanted:
-            self._prefix = self._read(wanted)
+        if self._prefix.tokens[:length] != first[:length]:
+            self._prefix = self._read(first[:length])
         return self._prefix.cut(length)
 
     def _read(self, tokens: tuple[int, ...]) -> Prefix:
@@ -133,16 +150,26 @@ class Engine:
         """
         stops = (*self.renderer.stop_texts, *stop)
         start = time.perf_counter()
-        prefix = self._shared(prompts)
+        groups = list(self._grouped(prompts))
         sharing = (time.perf_counter() - start) / max(1, len(prompts))
-        for batch in self.batches([len(prompt) for prompt in prompts]):
+        for prefix, batch in self._batched(groups, [len(prompt) for prompt in prompts]):
             start = time.perf_counter()
             rest = [prompts[i][len(prefix.tokens) :] for i in batch]
             rows = self._decode(rest, prefix, max_new_tokens, stops)
             seconds = (time.perf_counter() - start) / len(batch) + sharing
-            for index, (tokens, margin) in zip(batch, rows, strict=True):
+            for index, (tokens, margins) in zip(batch, rows, strict=True):
                 text = self._text(tokens, stops)
-                yield Generation(index, text, len(tokens), margin, seconds)
+                yield Generation(index, text, tuple(tokens), tuple(margins), seconds)
+
+    def _batched(
+        self,
+        groups: Sequence[tuple[Prefix, list[int]]],
+        lengths: Sequence[int],
+        positions: int = 1,
+    ) -> Iterator[tuple[Prefix, list[int]]]:
+        for prefix, places in groups:
+            for batch in self.batches([lengths[n] for n in places], positions):
+                yield prefix, [places[n] for n in batch]
 
     def _text(self, tokens: list[int], stops: Sequence[str]) -> str:
         text: str = self.tokenizer.decode(tokens, skip_special_tokens=True)
@@ -156,22 +183,22 @@ class Engine:
         prefix: Prefix,
         max_new_tokens: int,
         stops: Sequence[str],
-    ) -> list[tuple[list[int], float]]:
-        """Greedy decoding of one batch; a finished row leaves it."""
+    ) -> list[tuple[list[int], list[float]]]:
+        """Greedy decoding of one batch, tokens and margins of every row; a finished row leaves."""
         import torch
 
         tokens: list[list[int]] = [[] for _ in prompts]
-        margins = [float("inf")] * len(prompts)
+        margins: list[list[float]] = [[] for _ in prompts]
         alive = list(range(len(prompts)))
         with torch.inference_mode():
             logits, cache, mask = self._prefill(prompts, prefix)
             logits = logits[:, -1]
             for step in range(max_new_tokens):
                 top = logits.float().topk(2, dim=-1)
-                for row, item in enumerate(alive):
-                    gap = float(top.values[row, 0] - top.values[row, 1])
-                    margins[item] = min(margins[item], gap)
-                    tokens[item].append(int(top.indices[row, 0]))
+                gaps = (top.values[:, 0] - top.values[:, 1]).tolist()
+                for item, gap, token in zip(alive, gaps, top.indices[:, 0].tolist(), strict=True):
+                    margins[item].append(gap)
+                    tokens[item].append(token)
                 kept = [
                     row for row, item in enumerate(alive) if not self._ended(tokens[item], stops)
                 ]
@@ -179,14 +206,14 @@ class Engine:
                     break
                 if len(kept) < len(alive):
                     select = torch.tensor(kept, device=mask.device)
-                    cache.batch_select_indices(select)
+                    cache.reorder_cache(select)
                     mask = mask[select]
                     alive = [alive[row] for row in kept]
                 logits, mask = self._step([tokens[item][-1:] for item in alive], cache, mask)
         stop_ids = self.renderer.stop_ids
         return [
-            ([token for token in row if token not in stop_ids], margin)
-            for row, margin in zip(tokens, margins, strict=True)
+            ([token for token in row if token not in stop_ids], gaps)
+            for row, gaps in zip(tokens, margins, strict=True)
         ]
 
     def _ended(self, tokens: list[int], stops: Sequence[str]) -> bool:
@@ -202,7 +229,7 @@ class Engine:
     ) -> Iterator[Scores]:
         """Log-likelihoods of the continuations of every context.
 
-        A context and the tree of its continuations are read in one forward pass, in which a
+        Behind a context, the tree of its continuations is read in one forward pass, in which a
         token sees its ancestors alone (tree attention; Miao et al. 2023, arXiv:2305.09781).
 
         Args:
@@ -211,12 +238,12 @@ class Engine:
         """
         start = time.perf_counter()
         trees = [choice_tree(each) for each in continuations]
-        prefix = self._shared(contexts)
+        groups = list(self._grouped(contexts))
         sharing = (time.perf_counter() - start) / max(1, len(contexts))
         read = self._read_trees if self._attends_fully else self._read_rows
         lengths = [len(c) + len(t.tokens) for c, t in zip(contexts, trees, strict=True)]
         most = max((len(tree.tokens) for tree in trees), default=0) + 1
-        for batch in self.batches(lengths, most):
+        for prefix, batch in self._batched(groups, lengths, most):
             begin = time.perf_counter()
             rest = [contexts[i][len(prefix.tokens) :] for i in batch]
             found = read(rest, [trees[i] for i in batch], prefix)
@@ -227,37 +254,41 @@ class Engine:
     def _read_trees(
         self, contexts: list[Sequence[int]], trees: list[ChoiceTree], prefix: Prefix
     ) -> list[_Found]:
-        """Read every context with its tree behind it."""
+        """Read every context, then its tree in one pass."""
         import torch
 
-        width = max(len(context) for context in contexts)
-        nodes = max(len(tree.tokens) for tree in trees)
-        before = len(prefix.tokens)
-        shape = (len(contexts), width + nodes)
-        ids = torch.full(shape, self.tokenizer.pad_token_id)
-        positions = torch.zeros(shape, dtype=torch.long)
-        # Padding sees itself, so that no row of the softmax is empty.
-        seen = torch.eye(width + nodes, dtype=torch.bool).repeat(len(contexts), 1, 1)
-        for row, (context, tree) in enumerate(zip(contexts, trees, strict=True)):
-            pad, last = width - len(context), width + len(tree.tokens)
-            ids[row, pad:last] = torch.tensor([*context, *tree.tokens])
-            depths = torch.tensor(tree.depths, dtype=torch.long) + len(context)
-            positions[row, pad:last] = before + torch.cat([torch.arange(len(context)), depths])
-            seen[row, pad:width, pad:width] = torch.ones(len(context), len(context)).tril().bool()
-            seen[row, width:last, pad:width] = True
-            seen[row, width:last, width:last] = tree.ancestry()
-        beginning = torch.ones(*shape, before, dtype=torch.bool)
-        mask = _additive(torch.cat([beginning, seen], dim=-1), self.model.dtype)
         with torch.inference_mode():
-            out = self.model(
-                input_ids=ids.to(self.model.device),
-                attention_mask=mask.to(self.model.device),
-                position_ids=positions.to(self.model.device),
-                past_key_values=prefix.cache(len(contexts), self.model.config),
-                use_cache=True,
-                logits_to_keep=nodes + 1,
-            )
-        return [_followed(tree, row) for tree, row in zip(trees, out.logits, strict=True)]
+            logits, cache, mask = self._prefill(contexts, prefix)
+            if any(tree.tokens for tree in trees):
+                logits = torch.cat([logits, self._read_nodes(trees, cache, mask)], dim=1)
+        return [_followed(tree, row) for tree, row in zip(trees, logits, strict=True)]
+
+    def _read_nodes(self, trees: list[ChoiceTree], cache: Any, mask: torch.Tensor) -> torch.Tensor:
+        """Logits behind every node of every tree: (rows, most nodes, vocabulary)."""
+        import torch
+
+        rows, nodes = len(trees), max(len(tree.tokens) for tree in trees)
+        ids = torch.full((rows, nodes), self.tokenizer.pad_token_id)
+        depths = torch.zeros((rows, nodes), dtype=torch.long)
+        # Padding sees itself, so that no row of the softmax is empty.
+        seen = torch.eye(nodes, dtype=torch.bool).repeat(rows, 1, 1)
+        for row, tree in enumerate(trees):
+            size = len(tree.tokens)
+            ids[row, :size] = torch.tensor(tree.tokens, dtype=torch.long)
+            depths[row, :size] = torch.tensor(tree.depths, dtype=torch.long)
+            seen[row, :size, :size] = tree.ancestry()
+        before = mask.bool()[:, None].expand(-1, nodes, -1)
+        out = self.model(
+            input_ids=ids.to(mask.device),
+            attention_mask=_additive(
+                torch.cat([before, seen.to(mask.device)], dim=-1), self.model.dtype
+            ),
+            position_ids=mask.sum(-1, keepdim=True) + depths.to(mask.device),
+            past_key_values=cache,
+            use_cache=True,
+        )
+        logits: torch.Tensor = out.logits
+        return logits
 
     def _read_rows(
         self, contexts: list[Sequence[int]], trees: list[ChoiceTree], prefix: Prefix

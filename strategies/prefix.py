@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -48,11 +49,23 @@ class Prefix:
         return DynamicCache(states, config=config)
 
 
-def attends_fully(config: Any) -> bool:
-    """Whether every layer attends to the whole past, by keys and values that can be shared."""
+def attends_fully(model: Any) -> bool:
+    """Whether every token of a model sees all that is before it, at positions that are given.
+
+    Not so where a layer sees a window or keeps a recurrent state, nor where positions are counted
+    from the order of keys (ALiBi): there nothing may stand between a beginning and the rest.
+    """
     from transformers import DynamicCache
     from transformers.cache_utils import DynamicLayer
 
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    config = base.config
+    taken = inspect.signature(base.forward).parameters
+    if not {"position_ids", "past_key_values", "logits_to_keep"} <= set(taken):
+        return False
+    # GPT-Neo's windows do not show in its cache.
+    if getattr(config, "alibi", False) or config.model_type == "gpt_neo":
+        return False
     layers = DynamicCache(config=config).layers
     return bool(layers) and all(type(layer) is DynamicLayer for layer in layers)
 

@@ -186,7 +186,7 @@ def train(
         train_dataset=examples,
         eval_dataset=validation or None,
         data_collator=LeftPaddingCollator(
-            job.renderer.tokenizer.pad_token_id, share=attends_fully(model.config)
+            job.renderer.tokenizer.pad_token_id, share=attends_fully(model)
         ),
         callbacks=[clock, *_early_stopping(job.settings, bool(validation))],
     )
@@ -277,7 +277,7 @@ def _arguments(
     every = max(1, steps // settings.validations_per_epoch)
     micro = _micro_batch(settings, _longest(examples), job.device)
     validated = bool(validation)
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(checkpoints),
         learning_rate=settings.learning_rate,
         num_train_epochs=settings.epochs,
@@ -305,6 +305,9 @@ def _arguments(
         remove_unused_columns=False,
         dataloader_pin_memory=job.device == "cuda",
     )
+    # One GPU a process: transformers would spread a batch over all it sees.
+    arguments._n_gpu = min(1, arguments.n_gpu)
+    return arguments
 
 
 def last_whole_checkpoint(checkpoints: Path) -> str | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks.environment import allowed_cores, collect
+from benchmarks.environment import allowed_cores, collect, gpu_name, library_versions
 from benchmarks.speed.case import Case, Setting
 from benchmarks.speed.cases import CASES
 from benchmarks.speed.growth import AXES, grow
@@ -16,7 +17,10 @@ from benchmarks.speed.report import write_report
 from benchmarks.speed.startup import measure_starts
 from benchmarks.store import write_record
 from strategies.device import resolve_precision
+from strategies.hashing import sha256_of_files
 from strategies.settings import Precision
+
+_OF_THE_PEERS = ("trl", "accelerate", "datasets")
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -50,8 +54,17 @@ def _setting(given: argparse.Namespace, precision: Precision) -> Setting:
         precision=precision,
         threads=allowed_cores(),
         items=0,
-        peer_batch_size=0,
+        device=gpu_name() or "cpu",
+        libraries=library_versions() | {name: version(name) for name in _OF_THE_PEERS},
+        code_sha256=_code_sha256(),
     )
+
+
+def _code_sha256() -> str:
+    root = Path(__file__).resolve().parents[2]
+    folders = (root / "strategies", root / "benchmarks")
+    files = sorted(file for folder in folders for file in folder.rglob("*.py"))
+    return sha256_of_files(root, files)
 
 
 def _measure(case: Case, given: argparse.Namespace, precision: Precision) -> None:

@@ -24,6 +24,9 @@ class Setting(Frozen):
         precision: of the arithmetic.
         threads: of torch.
         items: how many items are answered or trained on.
+        device: name of the GPU, or ``cpu``.
+        libraries: versions of what both sides work with.
+        code_sha256: digest of this project's code.
         peer_batch_size: the one at which the peer is fastest.
     """
 
@@ -31,7 +34,10 @@ class Setting(Frozen):
     precision: Precision
     threads: int
     items: int
-    peer_batch_size: int
+    device: str
+    libraries: dict[str, str]
+    code_sha256: str
+    peer_batch_size: int = 0
 
 
 class Outcome(Frozen):
@@ -77,11 +83,11 @@ class Case:
         peer_is: the peer, in the report.
         goal: least ratio of the peer's time to ours.
         items: how many, by default.
-        peer_batch_sizes: tried on a few items; the fastest one is used.
         sides: load and warm up, then give back the work to be timed.
         agree: compares the peer's answers with ours.
         memory_goal: most ratio of our peak memory to the peer's; None where none is set.
         pairs: how many, where it is not the number asked for.
+        peer_batch_size: the peer's; None lets the fastest be found.
     """
 
     name: str
@@ -89,8 +95,8 @@ class Case:
     peer_is: str
     goal: float
     items: int
-    peer_batch_sizes: tuple[int, ...]
     sides: dict[SideName, Callable[[Setting], Work]]
     agree: Callable[[Sequence[JsonValue], Sequence[JsonValue]], Agreement]
     memory_goal: float | None = None
     pairs: int | None = None
+    peer_batch_size: int | None = None

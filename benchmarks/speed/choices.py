@@ -143,7 +143,6 @@ def _case(
         peer_is="lm-eval's `hf` model",
         goal=goal,
         items=items,
-        peer_batch_sizes=(1, 4, 16),
         sides={"peer": _peer(pairs), "ours": _ours(pairs)},
         agree=agree,
     )

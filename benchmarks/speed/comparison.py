@@ -168,11 +168,14 @@ def agree(peer: Sequence[JsonValue], ours: Sequence[JsonValue]) -> Agreement:
 CASES = (
     Case(
         name="seven-methods",
-        title=f"a comparison of seven methods ({TASK}, {_TRAIN} training examples, one epoch)",
+        title=(
+            f"a comparison of seven methods ({TASK}, {_TRAIN} training examples, one epoch), "
+            "imports, loading and scoring included"
+        ),
         peer_is="a script around lm-eval's `hf` model and TRL's `SFTTrainer`",
         goal=2.5,
         items=40,
-        peer_batch_sizes=(16,),
+        peer_batch_size=16,
         sides={"peer": _peer, "ours": _ours},
         agree=agree,
         pairs=3,

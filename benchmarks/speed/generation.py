@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from pydantic import JsonValue
 
 from benchmarks.speed.case import CLOSE, Agreement, Case, Setting, Work
 from benchmarks.speed.side import engine_of
 from benchmarks.tasks.catalogue import load_task
+from strategies.device import resolve_device
 from strategies.embedding import load_embedder
 from strategies.method import Prompting
+from strategies.models import load_model, load_tokenizer, resolve
+from strategies.prefix import common_beginning
 from strategies.prompting.demonstrations import DemonstrationPrompting
 from strategies.prompting.retrieval import RetrievalPrompting
 from strategies.rendering import Renderer
@@ -32,7 +36,8 @@ def _ours(task: str, prompting: Prompting) -> Callable[[Setting], Work]:
 
         def work() -> list[JsonValue]:
             made = {each.index: each for each in engine.generate(prompts, NEW_TOKENS)}
-            return [[made[n].text, made[n].margin] for n in range(len(prompts))]
+            answers = [made[n] for n in range(len(prompts))]
+            return [[list(each.tokens), list(each.margins)] for each in answers]
 
         list(engine.generate([[1, 2, 3]], 2))
         return work
@@ -44,32 +49,33 @@ def _peer(task: str, prompting: Prompting) -> Callable[[Setting], Work]:
     def prepare(setting: Setting) -> Work:
         import torch
 
-        engine = engine_of(setting)
-        model, tokenizer = engine.model, engine.tokenizer
-        prompts = _prompts(task, prompting, engine.renderer, setting.items)
+        resolved = resolve(setting.model)
+        tokenizer = load_tokenizer(resolved)
+        model = load_model(resolved, setting.precision, resolve_device())
+        renderer = Renderer(tokenizer)
+        prompts = _prompts(task, prompting, renderer, setting.items)
         order = sorted(range(len(prompts)), key=lambda n: -len(prompts[n]))
         size = setting.peer_batch_size
 
-        def answer(batch: list[list[int]], most: int) -> list[str]:
+        def answer(batch: list[list[int]], most: int) -> list[list[int]]:
             inputs = tokenizer.pad({"input_ids": batch}, padding_side="left", return_tensors="pt")
             with torch.inference_mode():
                 out = model.generate(
                     **inputs.to(model.device),
                     max_new_tokens=most,
                     do_sample=False,
-                    eos_token_id=sorted(engine.renderer.stop_ids),
+                    eos_token_id=sorted(renderer.stop_ids),
                     pad_token_id=tokenizer.pad_token_id,
                 )
-            new = out[:, inputs["input_ids"].shape[1] :]
-            return [text.strip() for text in tokenizer.batch_decode(new, skip_special_tokens=True)]
+            return [_until_end(row, renderer) for row in out[:, len(inputs["input_ids"][0]) :]]
 
         def work() -> list[JsonValue]:
-            texts: dict[int, str] = {}
+            answers: dict[int, list[int]] = {}
             for start in range(0, len(order), size):
                 batch = order[start : start + size]
-                answers = answer([prompts[n] for n in batch], NEW_TOKENS)
-                texts.update(zip(batch, answers, strict=True))
-            return [[texts[n], None] for n in range(len(prompts))]
+                made = answer([prompts[n] for n in batch], NEW_TOKENS)
+                answers.update(zip(batch, made, strict=True))
+            return [[[*answers[n]], []] for n in range(len(prompts))]
 
         answer([[1, 2, 3]], 2)
         return work
@@ -77,16 +83,30 @@ def _peer(task: str, prompting: Prompting) -> Callable[[Setting], Work]:
     return prepare
 
 
+def _until_end(row: Any, renderer: Renderer) -> list[int]:
+    tokens: list[int] = row.tolist()
+    ends = [place for place, token in enumerate(tokens) if token in renderer.stop_ids]
+    return tokens[: ends[0]] if ends else tokens
+
+
 def agree(peer: Sequence[JsonValue], ours: Sequence[JsonValue]) -> Agreement:
-    """Whether the texts are the same; where they are not, how near the two best tokens came."""
+    """Whether the tokens are the same; where they part, how near the two best ones came."""
     unlike, near = [], []
     for n, (theirs, mine) in enumerate(zip(peer, ours, strict=True)):
-        if not isinstance(theirs, list) or not isinstance(mine, list):
-            raise TypeError("an answer is a text with its margin")
-        if theirs[0] != mine[0]:
+        (first, _), (second, margins) = _answer(theirs), _answer(mine)
+        if first != second:
             unlike.append(n)
-            near += [n] if float(str(mine[1])) < CLOSE else []
+            near += [n] if margins[common_beginning(first, second)] < CLOSE else []
     return Agreement(items=len(ours), unlike=tuple(unlike), near=tuple(near))
+
+
+def _answer(value: JsonValue) -> tuple[list[int], list[float]]:
+    if not isinstance(value, list):
+        raise TypeError("an answer is a list of tokens and a list of margins")
+    tokens, margins = value
+    if not isinstance(tokens, list) or not isinstance(margins, list):
+        raise TypeError("an answer is a list of tokens and a list of margins")
+    return [int(str(token)) for token in tokens], [float(str(margin)) for margin in margins]
 
 
 def _case(name: str, title: str, goal: float, task: str, prompting: Prompting) -> Case:
@@ -96,7 +116,6 @@ def _case(name: str, title: str, goal: float, task: str, prompting: Prompting) -
         peer_is="transformers' `generate` on prompts sorted by length",
         goal=goal,
         items=48,
-        peer_batch_sizes=(4, 16),
         sides={"peer": _peer(task, prompting), "ours": _ours(task, prompting)},
         agree=agree,
     )

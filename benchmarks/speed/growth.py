@@ -42,6 +42,7 @@ class Grown(Frozen):
     """An axis at all its sizes."""
 
     axis: str
+    setting: Setting
     sizes: tuple[Size, ...]
 
 
@@ -172,13 +173,13 @@ AXES = {
 def grow(name: str, setting: Setting, folder: Path, say: Callable[[str], None]) -> Grown:
     """An axis at all its sizes; what an earlier call measured is not repeated."""
     file = folder / f"growth-{name}.json"
-    if file.exists():
-        return read_record(file, Grown)
+    if file.exists() and (known := read_record(file, Grown)).setting == setting:
+        return known
     sizes = []
     for step in _STEPS:
         sizes.append(_measured(name, setting.model_copy(update={"items": AXES[name].base * step})))
         say(f"{name} {sizes[-1].size}: {sizes[-1].seconds:.2f} s")
-    grown = Grown(axis=name, sizes=tuple(sizes))
+    grown = Grown(axis=name, setting=setting, sizes=tuple(sizes))
     write_record(file, grown)
     return grown
 

@@ -101,15 +101,18 @@ def _file(case: Case, setting: Setting, folder: Path) -> Path:
 
 
 def best_batch_size(case: Case, setting: Setting, say: Callable[[str], None]) -> int:
-    """The batch size at which the peer is fastest, tried on a quarter of the items."""
-    if not case.peer_batch_sizes:
-        return 0
-    few = setting.model_copy(update={"items": max(4, setting.items // 4)})
-    seconds = {
-        size: _outcome(case.name, "peer", few.model_copy(update={"peer_batch_size": size})).seconds
-        for size in case.peer_batch_sizes
-    }
-    say(f"{case.name}: the peer's seconds by batch size: {seconds}")
+    """The batch size at which the peer is fastest: doubled until it no longer gets faster."""
+    if case.peer_batch_size is not None:
+        return case.peer_batch_size
+    seconds: dict[int, float] = {}
+    size = 2
+    while len(seconds) < 2 or seconds[size // 2] <= min(seconds.values()):
+        # At least one whole batch.
+        items = max(size, setting.items // 4)
+        tried = setting.model_copy(update={"peer_batch_size": size, "items": items})
+        seconds[size] = _outcome(case.name, "peer", tried).seconds / items
+        say(f"{case.name}: the peer takes {seconds[size]:.2f} s an item in batches of {size}")
+        size *= 2
     return min(seconds, key=seconds.__getitem__)
 
 

@@ -22,8 +22,10 @@ def test_another_best_choice_is_unlike_and_near_when_the_two_best_are() -> None:
 
 
 def test_another_text_is_unlike_and_near_when_two_tokens_were() -> None:
-    found = generation.agree([["a", None], ["b", None]], [["x", 0.5], ["y", 1e-4]])
-    assert (found.items, found.unlike, found.near) == (2, (0, 1), (1,))
+    peer = [[[5, 6], []], [[5, 6], []], [[5], []]]
+    ours = [[[5, 7], [1e-4, 0.5]], [[5, 8], [0.5, 1e-4]], [[5], [0.5, 0.5]]]
+    found = generation.agree(peer, ours)
+    assert (found.items, found.unlike, found.near) == (3, (0, 1), (1,))
 
 
 def test_a_loss_curve_is_unlike_where_it_leaves_the_peers() -> None:

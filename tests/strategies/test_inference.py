@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from transformers import MistralConfig, MistralForCausalLM
+from transformers import (
+    AutoModelForCausalLM,
+    BloomConfig,
+    GPTNeoConfig,
+    MistralConfig,
+    MistralForCausalLM,
+    MptConfig,
+)
 
 from strategies.choices import choice_tree
 from strategies.data import Message, Prompt
 from strategies.inference import Engine
 from strategies.models import ResolvedModel, load_model, load_tokenizer
+from strategies.prefix import attends_fully
 
 QUESTIONS = (
     "what",
@@ -56,7 +65,8 @@ def test_a_finished_answer_leaves_the_batch_and_the_others_go_on(tiny_model: Pat
     stopped = {made.index: made for made in engine.generate(prompts, 12)}
     for n, prompt in enumerate(prompts):
         assert stopped[n].text == next(engine.generate([prompt], 12)).text
-    assert stopped[0].tokens == 0
+    assert stopped[0].tokens == ()
+    assert len(stopped[0].margins) == 1
 
 
 def _with_sliding_attention(folder: Path) -> Engine:
@@ -130,6 +140,34 @@ def test_a_shared_beginning_is_read_once(tiny_model: Path) -> None:
     list(engine.score(alike, [[[5]]] * 4))
     list(engine.generate(alike[:1], 1))
     assert read == [9, 4 * 3, 3]
+
+
+def test_a_prompt_without_the_beginning_does_not_stop_the_others_from_sharing(
+    tiny_model: Path,
+) -> None:
+    engine = _engine(tiny_model)
+    beginning = _prompts(engine)[2][:9]
+    alike = [[*beginning, different, 5, 6] for different in (20, 21, 22, 23)]
+    prompts = [*alike, [7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17]]
+    shared, alone = engine._grouped(prompts)
+    assert list(shared[0].tokens) == beginning
+    assert (shared[1], alone[1]) == ([0, 1, 2, 3], [4])
+    together = {made.index: made.text for made in engine.generate(prompts, 6)}
+    for n, prompt in enumerate(prompts):
+        assert together[n] == next(_engine(tiny_model).generate([prompt], 6)).text
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        GPTNeoConfig(hidden_size=8, num_heads=2, num_layers=2, attention_types=[[["global", "local"], 1]]),
+        BloomConfig(hidden_size=8, n_head=2, n_layer=1),
+        MptConfig(d_model=8, n_heads=2, n_layers=1),
+    ],
+)
+def test_nothing_is_put_between_tokens_of_a_model_that_counts_them(config: Any) -> None:
+    with torch.device("meta"):
+        assert not attends_fully(AutoModelForCausalLM.from_config(config))
 
 
 def test_an_answer_of_a_plain_model_ends_before_the_next_input(plain_model: Path) -> None:
