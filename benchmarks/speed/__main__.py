@@ -73,8 +73,9 @@ def _measure(case: Case, given: argparse.Namespace, precision: Precision) -> Non
     known = measured_before(case, setting, given.out)
     size = known.setting.peer_batch_size if known else best_batch_size(case, setting, _say)
     setting = setting.model_copy(update={"peer_batch_size": size})
-    measure_pairs(case, setting, min(given.pairs, case.pairs or given.pairs), given.out, _say)
-    if precision != "fp32":
+    if case.goal is not None:
+        measure_pairs(case, setting, min(given.pairs, case.pairs or given.pairs), given.out, _say)
+    if precision != "fp32" or case.goal is None:
         # One pair shows whether answers differ by more than bf16 rounds away.
         exact = setting.model_copy(update={"precision": "fp32"})
         measure_pairs(case, exact, 1, given.out, _say)

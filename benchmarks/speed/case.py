@@ -81,7 +81,7 @@ class Case:
         name: for the command line.
         title: what is done, in the report.
         peer_is: the peer, in the report.
-        goal: least ratio of the peer's time to ours.
+        goal: least ratio of the peer's time to ours; None where only the answers matter.
         items: how many, by default.
         sides: load and warm up, then give back the work to be timed.
         agree: compares the peer's answers with ours.
@@ -93,7 +93,7 @@ class Case:
     name: str
     title: str
     peer_is: str
-    goal: float
+    goal: float | None
     items: int
     sides: dict[SideName, Callable[[Setting], Work]]
     agree: Callable[[Sequence[JsonValue], Sequence[JsonValue]], Agreement]

@@ -63,7 +63,9 @@ def _rows(folder: Path | None, name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
-def _ours(pairs: Callable[[Renderer, int], list[Pair]]) -> Callable[[Setting], Work]:
+def ours(pairs: Callable[[Renderer, int], list[Pair]]) -> Callable[[Setting], Work]:
+    """Our engine; an answer is the log-likelihoods of an item's choices."""
+
     def prepare(setting: Setting) -> Work:
         engine = engine_of(setting)
         asked = pairs(engine.renderer, setting.items)
@@ -81,7 +83,9 @@ def _ours(pairs: Callable[[Renderer, int], list[Pair]]) -> Callable[[Setting], W
     return prepare
 
 
-def _peer(pairs: Callable[[Renderer, int], list[Pair]]) -> Callable[[Setting], Work]:
+def peer(pairs: Callable[[Renderer, int], list[Pair]]) -> Callable[[Setting], Work]:
+    """lm-eval's ``hf`` model; an answer is the log-likelihoods of an item's choices."""
+
     def prepare(setting: Setting) -> Work:
         from lm_eval.api.instance import Instance
         from lm_eval.models.huggingface import HFLM
@@ -113,20 +117,20 @@ def _peer(pairs: Callable[[Renderer, int], list[Pair]]) -> Callable[[Setting], W
     return prepare
 
 
-def agree(peer: Sequence[JsonValue], ours: Sequence[JsonValue]) -> Agreement:
+def agree(theirs: Sequence[JsonValue], mine: Sequence[JsonValue]) -> Agreement:
     """Whether the same choice is best, and how far the log-likelihoods lie apart."""
     unlike, near, largest = [], [], 0.0
-    for n, (theirs, mine) in enumerate(zip(peer, ours, strict=True)):
-        if not isinstance(theirs, list) or not isinstance(mine, list):
+    for n, (one, other) in enumerate(zip(theirs, mine, strict=True)):
+        if not isinstance(one, list) or not isinstance(other, list):
             raise TypeError("an answer is a list of log-likelihoods")
-        pairs = [(float(str(a)), float(str(b))) for a, b in zip(theirs, mine, strict=True)]
+        pairs = [(float(str(a)), float(str(b))) for a, b in zip(one, other, strict=True)]
         largest = max(largest, *(abs(a - b) for a, b in pairs))
         if _best([a for a, _ in pairs]) != _best([b for _, b in pairs]):
             unlike.append(n)
             first, second = sorted((a for a, _ in pairs), reverse=True)[:2]
             near += [n] if first - second < CLOSE else []
     return Agreement(
-        items=len(ours), unlike=tuple(unlike), near=tuple(near), largest_difference=largest
+        items=len(mine), unlike=tuple(unlike), near=tuple(near), largest_difference=largest
     )
 
 
@@ -143,7 +147,7 @@ def _case(
         peer_is="lm-eval's `hf` model",
         goal=goal,
         items=items,
-        sides={"peer": _peer(pairs), "ours": _ours(pairs)},
+        sides={"peer": peer(pairs), "ours": ours(pairs)},
         agree=agree,
     )
 

@@ -22,20 +22,25 @@ from strategies.rendering import Renderer
 NEW_TOKENS = 48
 
 
-def _prompts(task: str, prompting: Prompting, renderer: Renderer, items: int) -> list[list[int]]:
+def prompts_of(task: str, prompting: Prompting, renderer: Renderer, items: int) -> list[list[int]]:
+    """Tokens of the prompts of a task's first test items."""
     loaded = load_task(task)
     prompter = prompting.prepare(loaded.data(), load_embedder("all-minilm-l6-v2"), 0)
     prompts = prompter.prompts(loaded.test[:items])
     return [renderer.encode(renderer.text(prompt)) for prompt in prompts]
 
 
-def _ours(task: str, prompting: Prompting) -> Callable[[Setting], Work]:
+def ours(
+    task: str, prompting: Prompting, new_tokens: int = NEW_TOKENS
+) -> Callable[[Setting], Work]:
+    """Our engine; answers are the tokens and their margins."""
+
     def prepare(setting: Setting) -> Work:
         engine = engine_of(setting)
-        prompts = _prompts(task, prompting, engine.renderer, setting.items)
+        prompts = prompts_of(task, prompting, engine.renderer, setting.items)
 
         def work() -> list[JsonValue]:
-            made = {each.index: each for each in engine.generate(prompts, NEW_TOKENS)}
+            made = {each.index: each for each in engine.generate(prompts, new_tokens)}
             answers = [made[n] for n in range(len(prompts))]
             return [[list(each.tokens), list(each.margins)] for each in answers]
 
@@ -45,7 +50,11 @@ def _ours(task: str, prompting: Prompting) -> Callable[[Setting], Work]:
     return prepare
 
 
-def _peer(task: str, prompting: Prompting) -> Callable[[Setting], Work]:
+def peer(
+    task: str, prompting: Prompting, new_tokens: int = NEW_TOKENS
+) -> Callable[[Setting], Work]:
+    """Transformers' ``generate``; answers are the tokens."""
+
     def prepare(setting: Setting) -> Work:
         import torch
 
@@ -53,7 +62,7 @@ def _peer(task: str, prompting: Prompting) -> Callable[[Setting], Work]:
         tokenizer = load_tokenizer(resolved)
         model = load_model(resolved, setting.precision, resolve_device())
         renderer = Renderer(tokenizer)
-        prompts = _prompts(task, prompting, renderer, setting.items)
+        prompts = prompts_of(task, prompting, renderer, setting.items)
         order = sorted(range(len(prompts)), key=lambda n: -len(prompts[n]))
         size = setting.peer_batch_size
 
@@ -73,7 +82,7 @@ def _peer(task: str, prompting: Prompting) -> Callable[[Setting], Work]:
             answers: dict[int, list[int]] = {}
             for start in range(0, len(order), size):
                 batch = order[start : start + size]
-                made = answer([prompts[n] for n in batch], NEW_TOKENS)
+                made = answer([prompts[n] for n in batch], new_tokens)
                 answers.update(zip(batch, made, strict=True))
             return [[[*answers[n]], []] for n in range(len(prompts))]
 
@@ -89,15 +98,15 @@ def _until_end(row: Any, renderer: Renderer) -> list[int]:
     return tokens[: ends[0]] if ends else tokens
 
 
-def agree(peer: Sequence[JsonValue], ours: Sequence[JsonValue]) -> Agreement:
+def agree(theirs: Sequence[JsonValue], mine: Sequence[JsonValue]) -> Agreement:
     """Whether the tokens are the same; where they part, how near the two best ones came."""
     unlike, near = [], []
-    for n, (theirs, mine) in enumerate(zip(peer, ours, strict=True)):
-        (first, _), (second, margins) = _answer(theirs), _answer(mine)
+    for n, (one, other) in enumerate(zip(theirs, mine, strict=True)):
+        (first, _), (second, margins) = _answer(one), _answer(other)
         if first != second:
             unlike.append(n)
             near += [n] if margins[common_beginning(first, second)] < CLOSE else []
-    return Agreement(items=len(ours), unlike=tuple(unlike), near=tuple(near))
+    return Agreement(items=len(mine), unlike=tuple(unlike), near=tuple(near))
 
 
 def _answer(value: JsonValue) -> tuple[list[int], list[float]]:
@@ -116,7 +125,7 @@ def _case(name: str, title: str, goal: float, task: str, prompting: Prompting) -
         peer_is="transformers' `generate` on prompts sorted by length",
         goal=goal,
         items=48,
-        sides={"peer": _peer(task, prompting), "ours": _ours(task, prompting)},
+        sides={"peer": peer(task, prompting), "ours": ours(task, prompting)},
         agree=agree,
     )
 

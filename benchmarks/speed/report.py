@@ -33,8 +33,9 @@ _HOW = (
 def write_report(folder: Path) -> Path:
     """Write ``report.md`` and its figure from the pairs in a folder; its path."""
     measured, grown = _measured(folder), _grown(folder)
+    timed = [each for each in measured if CASES[each.case].goal is not None]
     (folder / _FIGURES).mkdir(exist_ok=True)
-    (folder / _FIGURES / "ratios.svg").write_bytes(svg(lambda: _ratios(measured)))
+    (folder / _FIGURES / "ratios.svg").write_bytes(svg(lambda: _ratios(timed)))
     if grown:
         (folder / _FIGURES / "growth.svg").write_bytes(svg(lambda: _curves(grown)))
     environment = read_record(folder / "environment.json", Environment)
@@ -64,7 +65,7 @@ def _blocks(
     return [
         Heading(1, "Speed beside the scripts people use today"),
         Paragraph(_HOW),
-        _speed_table(measured),
+        _speed_table([each for each in measured if CASES[each.case].goal is not None]),
         Figure("ratios", "The peer's time over ours, every pair; the line is the goal."),
         Heading(2, "The same answers"),
         Paragraph(
@@ -105,9 +106,9 @@ def _speed_table(measured: Sequence[Measured]) -> Table:
                 numbers.seconds(statistics.median(pair.peer.seconds for pair in pairs)),
                 numbers.seconds(statistics.median(pair.ours.seconds for pair in pairs)),
                 f"{statistics.median(ratios):.1f} ({min(ratios):.1f} to {max(ratios):.1f})",
-                f"{case.goal:g}",
+                numbers.significant(case.goal),
                 f"{statistics.median(pair.memory_ratio for pair in pairs):.2f}",
-                f"{case.memory_goal:g}" if case.memory_goal else numbers.UNDEFINED,
+                numbers.significant(case.memory_goal),
             ]
         )
     return Table(head, rows, figures=True)
@@ -191,7 +192,9 @@ def _ratios(measured: Sequence[Measured]) -> Drawing:
         axes.plot(
             [pair.ratio for pair in each.pairs], [place] * len(each.pairs), "o", color="#0072B2"
         )
-        axes.plot([CASES[each.case].goal] * 2, [place - 0.3, place + 0.3], color="#D55E00")
+        goal = CASES[each.case].goal
+        if goal is not None:
+            axes.plot([goal, goal], [place - 0.3, place + 0.3], color="#D55E00")
     labels = [f"{each.case}, {each.setting.precision}" for each in measured]
     axes.set_yticks(range(len(measured)), labels)
     axes.invert_yaxis()

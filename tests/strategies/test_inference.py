@@ -160,7 +160,9 @@ def test_a_prompt_without_the_beginning_does_not_stop_the_others_from_sharing(
 @pytest.mark.parametrize(
     "config",
     [
-        GPTNeoConfig(hidden_size=8, num_heads=2, num_layers=2, attention_types=[[["global", "local"], 1]]),
+        GPTNeoConfig(
+            hidden_size=8, num_heads=2, num_layers=2, attention_types=[[["global", "local"], 1]]
+        ),
         BloomConfig(hidden_size=8, n_head=2, n_layer=1),
         MptConfig(d_model=8, n_heads=2, n_layers=1),
     ],
