@@ -56,8 +56,6 @@ def test_a_command_is_timed_five_times_and_once_for_all(
 def test_peer_and_ours_agree_on_a_tiny_model(
     case: str, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if case in {each.name for each in training.CASES}:
-        pytest.importorskip("trl")
     monkeypatch.setattr("benchmarks.speed.__main__.resolve_precision", lambda wanted: "fp32")
     monkeypatch.setattr("benchmarks.speed.startup.COMMANDS", {"nothing": ("true",)})
     given = ["--cases", case, "--pairs", "1", "--items", "8", "--model", str(tiny_model)]
