@@ -73,18 +73,16 @@ class StrategyAnswerer:
             items: closed ones get the choice of highest likelihood, others a generated answer.
             free: generate also where a closed set of choices is given.
         """
+        closed = [item for item in items if item.choices and not free]
+        opened = [item for item in items if not item.choices or free]
+        for some, answers in ((closed, self._choose), (opened, self._generate)):
+            if some:
+                yield from answers(some)
+
+    def _choose(self, items: Sequence[Item]) -> Iterator[Response]:
+        """Pick the choice of highest log-likelihood."""
         start = time.perf_counter()
         prompts = self._prompter.prompts(items)
-        rendering = (time.perf_counter() - start) / max(1, len(items))
-        closed = [] if free else [n for n, item in enumerate(items) if item.choices]
-        opened = sorted(set(range(len(items))) - set(closed))
-        for places, answers in ((closed, self._choose), (opened, self._generate)):
-            responses = answers([items[n] for n in places], [prompts[n] for n in places])
-            for response in responses:
-                yield response.model_copy(update={"seconds": response.seconds + rendering})
-
-    def _choose(self, items: Sequence[Item], prompts: Sequence[Prompt]) -> Iterator[Response]:
-        """Pick the choice of highest log-likelihood."""
         renderer = self._engine.renderer
         contexts, continuations, cut = [], [], []
         for item, prompt in zip(items, prompts, strict=True):
@@ -99,6 +97,7 @@ class StrategyAnswerer:
             contexts.append(context)
             continuations.append([continuation for _, continuation in pairs])
             cut.append(truncated)
+        rendering = (time.perf_counter() - start) / len(items)
         for scores in self._engine.score(contexts, continuations):
             n = scores.index
             choices = items[n].choices or ()
@@ -109,18 +108,21 @@ class StrategyAnswerer:
                     "choice_logprobs": scores.logprobs,
                     "choice_is_greedy": scores.greedy,
                     "margin": _margin(scores.logprobs),
-                    "seconds": scores.seconds,
+                    "seconds": scores.seconds + rendering,
                 }
             )
 
-    def _generate(self, items: Sequence[Item], prompts: Sequence[Prompt]) -> Iterator[Response]:
+    def _generate(self, items: Sequence[Item]) -> Iterator[Response]:
         """Generate greedily."""
+        start = time.perf_counter()
+        prompts = self._prompter.prompts(items)
         renderer = self._engine.renderer
         fitted = [
             self._fit(renderer.encode(renderer.text(prompt)), self._max_new_tokens)
             for prompt in prompts
         ]
         contexts = [tokens for tokens, _ in fitted]
+        rendering = (time.perf_counter() - start) / len(items)
         for made in self._engine.generate(contexts, self._max_new_tokens, self._stop):
             n = made.index
             yield _response(items[n], prompts[n], len(contexts[n]), fitted[n][1]).model_copy(
@@ -128,7 +130,7 @@ class StrategyAnswerer:
                     "text": made.text,
                     "output_tokens": len(made.tokens),
                     "margin": min(made.margins),
-                    "seconds": made.seconds,
+                    "seconds": made.seconds + rendering,
                 }
             )
 

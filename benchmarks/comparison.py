@@ -6,7 +6,6 @@ Everything a report says is computed here; `benchmarks.report` only lays it out.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from statistics import fmean, median, stdev
 from typing import Any, Literal
 
@@ -32,24 +31,18 @@ from benchmarks.results import (
     Standing,
     Status,
 )
-from benchmarks.store import ArmResult, Run, read_run
+from benchmarks.store import ArmResult, Run
+from strategies.data import Frozen
 from strategies.errors import RunError
+from strategies.method import Method
 
 BASELINE = "zero-shot"
 EXAMPLES = 3
 """Items shown of what a method fixed, and as many of what it broke."""
 SAME_SCORE = 1e-6
 
-load_run = read_run
-"""How a run folder is read; the one place to change when folders change."""
-
 
 # ---------------------------------------------------------------- comparing
-
-
-def compare_folder(folder: Path, inputs: Mapping[str, str] | None = None) -> Comparison:
-    """The comparison of a run folder; see `compare`."""
-    return compare(load_run(folder), inputs)
 
 
 def compare(run: Run, inputs: Mapping[str, str] | None = None) -> Comparison:
@@ -100,9 +93,9 @@ def compare_runs(run_a: Run, run_b: Run) -> RunsComparison:
     _refuse_different_tasks(run_a.manifest, run_b.manifest)
     metric = run_a.manifest.task.metric
     a, b = ScoreTable(run_a.arms, metric), ScoreTable(run_b.arms, metric)
-    shared = [item for item in a.ids if item in b.references]
-    same = [item for item in shared if a.references[item] == b.references[item]]
-    names = [name for name in a.scored if name in b.scored]
+    shared = [item for item in a.ids if item in b.asked]
+    same = [item for item in shared if a.asked[item] == b.asked[item]]
+    names = [name for name in a.complete if name in b.complete]
     if not same or not names:
         raise RunError(
             f"The runs {run_a.manifest.id} and {run_b.manifest.id} share {len(same)} items and "
@@ -132,10 +125,11 @@ def _result(name: str, run: Run, table: ScoreTable) -> MethodResult:
     scores = [_seed_score(result, table, name) for result in arms]
     known = [s.score for s in scores if s.score is not None]
     score = fmean(known) if known else None
-    summaries = {method.name: method.summary for method in run.plan.methods}
+    method = next((m for m in run.plan.methods if m.name == name), None)
     return MethodResult(
         name=name,
-        summary=summaries.get(name, ""),
+        summary=method.summary if method else "",
+        parts=_parts(method) if method else {},
         floor=table.is_floor(name),
         status=_status([result.arm.status for result in arms]),
         score=score,
@@ -187,6 +181,23 @@ def _all_scores(
     return scores | {primary: score} if finished else scores
 
 
+def _parts(method: Method) -> dict[str, str]:
+    """What a method is made of, with every setting that is not unset."""
+    parts: dict[str, Frozen] = {"prompting": method.prompting, "weights": method.weights}
+    if method.train_prompting is not None:
+        parts["prompting in training"] = method.train_prompting
+    if method.weights.training is not None:
+        parts["training"] = method.weights.training
+    return {name: _settings(part) for name, part in parts.items()}
+
+
+def _settings(part: Frozen) -> str:
+    values = part.model_dump(mode="json", exclude={"training"})
+    kind = values.pop("kind", "")
+    listed = ", ".join(f"{key} {value}" for key, value in values.items() if value is not None)
+    return ": ".join(text for text in (kind, listed) if text)
+
+
 def _status(statuses: Sequence[str]) -> Status:
     if "finished" in statuses:
         return "finished" if set(statuses) == {"finished"} else "partial"
@@ -225,7 +236,7 @@ def _leader(results: Sequence[MethodResult]) -> str | None:
 def _best(results: Sequence[MethodResult]) -> str | None:
     """The best full result; the cheaper one of equals, then the name decides."""
     full = [r for r in results if r.status == "finished" and r.score is not None]
-    return min(full, key=_order).name if full else None
+    return min(full, key=lambda result: _order(result)[1:]).name if full else None
 
 
 def _order(result: MethodResult) -> tuple[bool, bool, float, float, str]:
@@ -379,15 +390,21 @@ def _flip(item: str, name: str, table: ScoreTable, inputs: Mapping[str, str]) ->
 def _advice(run: Run, table: ScoreTable, results: Sequence[MethodResult]) -> Advice | None:
     if run.recommendation is None:
         return None
+    without_model = run.recommendation.get("verdict") == "no_language_model"
+    floor = _best([r for r in results if r.floor])
     ranked = _allowed_by(run.recommendation)
-    methods = [r for r in results if not r.floor]
-    allowed = [r for r in methods if r.name in ranked]
-    ran = [name for name in ranked if name in {r.name for r in methods}]
+    allowed = [r for r in results if r.name in ranked and not r.floor]
+    if without_model:
+        allowed += [r for r in results if r.name == floor]
+        ranked = [floor] if floor else []
+    ran = [name for name in ranked if name in {r.name for r in allowed}]
     recommended = ranked[0] if ranked else None
     compared = ran[0] if ran else None
     winner = _best(allowed)
     regret, notes = _regret(compared, allowed, table)
-    if recommended and compared and recommended != compared:
+    if without_model and floor:
+        notes = (f"The advice was to use no language model; {floor} stands for it.", *notes)
+    elif recommended and compared and recommended != compared:
         notes = (f"{recommended} was recommended first but is not in this run.", *notes)
     return Advice(
         recommended=recommended,
@@ -400,9 +417,7 @@ def _advice(run: Run, table: ScoreTable, results: Sequence[MethodResult]) -> Adv
 
 
 def _allowed_by(recommendation: Mapping[str, Any]) -> list[str]:
-    """Names of the ranking that nothing blocks, best first; none where no model is advised."""
-    if recommendation.get("verdict") == "no_language_model":
-        return []
+    """Names of the ranking that nothing blocks, best first."""
     return [
         str(entry.get("method") or entry.get("name"))
         for entry in recommendation.get("ranked", [])
@@ -451,7 +466,12 @@ def _notes(
     results: Sequence[MethodResult],
     inputs: Mapping[str, str] | None,
 ) -> tuple[str, ...]:
-    notes = [_seed_note(run.plan.seeds), *_group_notes(table), *_score_notes(results, table)]
+    notes = [
+        _seed_note(run.plan.seeds),
+        *_group_notes(table),
+        *_score_notes(results, table),
+        *_gold_notes(run),
+    ]
     pending = [r.name for r in results if r.status == "pending"]
     if pending:
         notes.append(f"The run is not finished: {', '.join(pending)} have not run yet.")
@@ -470,6 +490,17 @@ def _seed_note(seeds: Sequence[int]) -> str:
         "One seed: a claim about a trained method is about this one trained adapter or model. "
         "Another seed would train another; how much that moves the score was not measured."
     )
+
+
+def _gold_notes(run: Run) -> list[str]:
+    if run.manifest.task.train_with_gold != 0:
+        return []
+    return [
+        f"{method.name} was trained on passages as they were found: no training item names its "
+        "gold passage, so none could be put among distractors."
+        for method in run.plan.methods
+        if getattr(method.train_prompting, "oracle_share", None) is not None
+    ]
 
 
 def _group_notes(table: ScoreTable) -> list[str]:

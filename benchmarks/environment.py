@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from benchmarks.plan import Plan
 from benchmarks.records import Environment
 from strategies.settings import Precision
 
-# Those whose code takes part in an answer or a score.
+# Those whose code takes part in an answer: trained weights and answers are not reused across them.
 LIBRARIES = (
     "torch",
     "transformers",
@@ -26,6 +27,8 @@ LIBRARIES = (
     "scikit-learn",
     "lm_eval",
 )
+# Those that take part in a score or drive training; an arm's fingerprint holds them as well.
+FURTHER_LIBRARIES = ("accelerate", "numpy", "rouge-score", "sacrebleu", "scipy", "statsmodels")
 
 
 def collect(precision: Precision, threads: int) -> Environment:
@@ -41,14 +44,14 @@ def collect(precision: Precision, threads: int) -> Environment:
         memory_bytes=psutil.virtual_memory().total,
         gpu=gpu_name(),
         precision=precision,
-        libraries=library_versions(),
+        libraries=library_versions(LIBRARIES + FURTHER_LIBRARIES),
     )
 
 
-def library_versions() -> dict[str, str]:
-    """Installed version of every library of `LIBRARIES`; one that is missing is left out."""
+def library_versions(names: Sequence[str] = LIBRARIES) -> dict[str, str]:
+    """Installed version of every library; one that is missing is left out."""
     found = {}
-    for name in LIBRARIES:
+    for name in names:
         try:
             found[name] = version(name)
         except PackageNotFoundError:

@@ -25,7 +25,7 @@ from benchmarks.records import ItemScore, Response
 from benchmarks.tasks.metrics import METRICS, aggregate, score_item
 from benchmarks.tasks.task import Item, Task
 from strategies.errors import DataError
-from strategies.hashing import sha256_of_data
+from strategies.hashing import sha256_of_data, sha256_of_file
 
 logging.getLogger("lm_eval").setLevel(logging.ERROR)
 
@@ -195,7 +195,12 @@ class _Scorer:
             text = results[0]
         values = score_item(self._task, item, text)
         self.scores[item.id] = ItemScore(
-            id=item.id, group=item.group, metrics=values, reference=item.output, prediction=text
+            id=item.id,
+            group=item.group,
+            metrics=values,
+            reference=item.output,
+            prediction=text,
+            input_sha256=sha256_of_data(item.input),
         )
         return {
             name: (item.id, text) if METRICS[name].needs_pairs else value
@@ -245,11 +250,23 @@ def installed_task(name: str) -> Task:
         max_new_tokens=int(settings.get("max_gen_toks", 256)),
         stop=tuple(settings.get("until") or ()) if found.OUTPUT_TYPE == "generate_until" else (),
         source=f"lm-eval, {found.config.dataset_path or 'local data'}",
-        sha256=sha256_of_data([i.model_dump(mode="json") for i in (*test, *train, *validation)]),
+        sha256=sha256_of_data(
+            [
+                [item.model_dump(mode="json") for item in (*test, *train, *validation)],
+                [sha256_of_file(file) for file in _own_files(name)],
+            ]
+        ),
         train=train,
         validation=validation,
         test=test,
     )
+
+
+def _own_files(name: str) -> list[Path]:
+    """The YAML file of a user's own lm-eval task, and the code beside it that it may call."""
+    file = Path(name.removeprefix(INSTALLED)).expanduser()
+    own = file.suffix in (".yaml", ".yml")
+    return [file, *sorted(file.parent.glob("*.py"))] if own else []
 
 
 def _load_installed(name: str) -> ConfigurableTask:
@@ -348,4 +365,5 @@ def _item_score(task: Task, item: Item, lm: ArmLM, sample: Mapping[str, Any]) ->
         metrics={name: float(sample[name]) for name in (task.metric, *task.metrics)},
         reference=item.output,
         prediction=lm.answers[item.id].text,
+        input_sha256=sha256_of_data(item.input),
     )

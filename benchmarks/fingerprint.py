@@ -17,6 +17,8 @@ from strategies.method import Method, Prompting
 from strategies.settings import INFERENCE_VERSION, TRAINING_VERSION, Precision
 
 SCHEMA_VERSION = 1
+# Raised whenever the scores of the same answers change.
+SCORING_VERSION = 2
 
 
 class Setting(Frozen):
@@ -101,17 +103,20 @@ def floor_fingerprint(setting: Setting, task: Task, name: str, version: int) -> 
     )
 
 
-def scored_fingerprint(answers: str, plan: Plan, task: Task) -> str:
+def scored_fingerprint(answers: str, plan: Plan, task: Task, libraries: dict[str, str]) -> str:
     """Hash of an arm as it is reported: its answers, what counts as right, what is measured.
 
     Args:
         answers: fingerprint of the answers.
+        libraries: versions of those that compute scores.
         plan: for the number of items whose latency is measured.
         task: for accepted answers, checks and metrics.
     """
     return sha256_of_data(
         {
             "answers": answers,
+            "scoring_version": SCORING_VERSION,
+            "libraries": libraries,
             "sources": task.sha256,
             "metrics": [task.metric, *task.metrics],
             "labels": list(task.labels),

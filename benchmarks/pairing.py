@@ -43,6 +43,7 @@ class ScoreTable:
         # One order for all runs of a task, so that seeded resampling gives the same figures.
         self.ids = sorted(first)
         self.references = {item: first[item].reference for item in self.ids}
+        self.asked = {item: (first[item].input_sha256, first[item].reference) for item in self.ids}
         self.groups = {item: first[item].group for item in self.ids}
 
     @property
@@ -182,7 +183,7 @@ def family_of(
     family: Literal["methods", "floors", "runs"], pairs: Sequence[tuple[Side, Side]]
 ) -> list[Difference]:
     """Differences of all pairs, corrected together."""
-    tested = [_test(a, b) for a, b in pairs]
+    tested = [_test(a, b, len(pairs)) for a, b in pairs]
     corrected = statistics.holm([p_value for p_value, _, _ in tested])
     return [
         _difference(family, pair, test, p_holm, len(pairs))
@@ -190,7 +191,7 @@ def family_of(
     ]
 
 
-def _test(a: Side, b: Side) -> tuple[float, str, Interval]:
+def _test(a: Side, b: Side, tests: int) -> tuple[float, str, Interval]:
     if a.right_or_wrong and b.right_or_wrong:
         only_a, only_b = _discordant(a.values, b.values)
         low, high = statistics.tango_interval(only_a, only_b, len(a.values))
@@ -199,7 +200,7 @@ def _test(a: Side, b: Side) -> tuple[float, str, Interval]:
     low, high = statistics.difference_interval(*_same_width(a.outcomes, b.outcomes))
     unit = "" if a.outcomes.units == len(a.values) else " of groups"
     interval = Interval(low=low, high=high, method=f"paired bootstrap{unit}")
-    p_value = statistics.permutation_p_value(a.outcomes, b.outcomes)
+    p_value = statistics.permutation_p_value(a.outcomes, b.outcomes, tests)
     return p_value, f"paired permutation{unit}", interval
 
 

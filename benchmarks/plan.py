@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from strategies.data import Frozen
 from strategies.method import Method
 from strategies.settings import Precision
+
+# Baselines without a language model, cheapest first; `benchmarks.floors` makes them.
+FLOORS = ("majority", "copy", "tfidf-lr", "nearest-answer", "best-sentence")
 
 
 class Limits(Frozen):
@@ -42,7 +45,7 @@ class Plan(Frozen):
     embedder: str = "all-minilm-l6-v2"
     methods: tuple[Method, ...] = Field(min_length=1)
     floors: bool = True
-    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field(default=(0,), min_length=1)
     precision: Precision | Literal["auto"] = "auto"
     limits: Limits = Limits()
     latency_items: int = Field(default=20, ge=0)
@@ -56,6 +59,9 @@ class Plan(Frozen):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"methods named twice: {', '.join(twice)}")
+        taken = sorted({*names} & {*FLOORS})
+        if taken:
+            raise ValueError(f"a floor is called like this method: {', '.join(taken)}")
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError("a seed is listed twice")
         return self

@@ -58,6 +58,7 @@ class ItemScore(Frozen):
         metrics: metric name to this item's value in [0, 1]; None is undefined.
         reference: the first accepted answer, for the report's examples.
         prediction: what the arm answered.
+        input_sha256: of what was asked, so that two runs pair only what is the same.
     """
 
     id: str
@@ -65,6 +66,7 @@ class ItemScore(Frozen):
     metrics: dict[str, float | None]
     reference: str
     prediction: str
+    input_sha256: str = ""
 
 
 class CurvePoint(Frozen):
@@ -169,7 +171,11 @@ class Environment(Frozen):
 
 
 class TaskCard(Frozen):
-    """What a report says of the task."""
+    """What a report says of the task.
+
+    Attributes:
+        train_with_gold: training items that name their gold passages; None where not counted.
+    """
 
     id: str
     title: str
@@ -183,6 +189,7 @@ class TaskCard(Frozen):
     validation: int
     test: int
     corpus: int
+    train_with_gold: int | None = None
     answers: dict[str, object] = Field(default_factory=dict)
 
 

@@ -46,6 +46,7 @@ class MethodResult(Frozen):
 
     Attributes:
         summary: one line for people.
+        parts: what it is made of, such as its prompting, with all settings; {} for a floor.
         status: ``partial`` when some seeds finished and some did not.
         standing: against the leading method; None for a method without a full result. Only a
             floor can be ``ahead``.
@@ -65,6 +66,7 @@ class MethodResult(Frozen):
 
     name: str
     summary: str = ""
+    parts: dict[str, str] = Field(default_factory=dict)
     floor: bool
     status: Status
     standing: Standing | None = None
@@ -281,7 +283,7 @@ class RunsComparison(Frozen):
         methods: differences are run b minus run a.
         items: shared items.
         only_a: items, then methods, that only run a has; likewise `only_b`.
-        changed: items of one id whose reference differs; left out.
+        changed: items of one id whose input or reference differs; left out.
     """
 
     schema_version: Literal[1] = 1

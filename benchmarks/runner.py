@@ -179,17 +179,20 @@ def _by_expense(methods: Sequence[Method]) -> list[Method]:
 
 def _floor_arm(resolved: Resolved, name: str, seed: int) -> Arm:
     answers = floor_fingerprint(resolved.setting, resolved.task, name, FLOORS_VERSION)
-    scored = scored_fingerprint(answers, resolved.plan, resolved.task)
-    return Arm(name=name, seed=seed, floor=True, fingerprint=scored)
+    return Arm(name=name, seed=seed, floor=True, fingerprint=_scored(resolved, answers))
 
 
 def _method_arm(resolved: Resolved, method: Method, seed: int) -> Arm:
     reason = why_refused(method, resolved.task)
     if reason:
         return Arm(name=method.name, seed=seed, status="refused", reason=reason)
-    answers = _answers_of(resolved, method, seed)
-    scored = scored_fingerprint(answers, resolved.plan, resolved.task)
+    scored = _scored(resolved, _answers_of(resolved, method, seed))
     return Arm(name=method.name, seed=seed, fingerprint=scored)
+
+
+def _scored(resolved: Resolved, answers: str) -> str:
+    libraries = resolved.environment.libraries
+    return scored_fingerprint(answers, resolved.plan, resolved.task, libraries)
 
 
 def _answers_of(resolved: Resolved, method: Method, seed: int) -> str:
@@ -262,8 +265,8 @@ def resume(folder: Path, means: Means, budget_minutes: float | None = None) -> N
         budget_minutes: counted from now; None takes the plan's.
 
     Raises:
-        RunError: it is no run folder, another process writes it, or task, model or library
-            versions are no longer what it was begun with.
+        RunError: it is no run folder, another process writes it, or plan, task, model, library
+            versions or this code are no longer what it was begun with.
         KeyboardInterrupt: as in `run`.
     """
     with RunFolder.open(folder) as open_run:
@@ -283,7 +286,8 @@ def _refuse_change(manifest: RunManifest, resolved: Resolved, folder: Path) -> N
         "model": resolved.setting.model_sha256,
         "embedder": resolved.setting.embedder_sha256,
         "GPU": resolved.environment.gpu,
-        "libraries": resolved.setting.libraries,
+        "libraries": resolved.environment.libraries,
+        "plan.yaml": sha256_of_data(resolved.plan.model_dump(mode="json")),
     }
     then = {
         "task": manifest.task.sha256,
@@ -291,14 +295,19 @@ def _refuse_change(manifest: RunManifest, resolved: Resolved, folder: Path) -> N
         "embedder": manifest.embedder_sha256,
         "GPU": manifest.environment.gpu,
         "libraries": manifest.environment.libraries,
+        "plan.yaml": manifest.plan_sha256,
     }
     changed = [f"  {name}: {then[name]} -> {now[name]}" for name in now if now[name] != then[name]]
     if changed:
-        raise RunError(
-            f"{folder} cannot be resumed, because this has changed since it was begun:\n"
-            + "\n".join(changed)
-            + f"\nStart a new run: advisor bench {folder}/plan.yaml --out FOLDER"
-        )
+        raise _changed_since(folder, changed)
+
+
+def _changed_since(folder: Path, changed: Sequence[str]) -> RunError:
+    return RunError(
+        f"{folder} cannot be resumed, because this has changed since it was begun:\n"
+        + "\n".join(changed)
+        + f"\nStart a new run: advisor bench {folder}/plan.yaml --out FOLDER"
+    )
 
 
 def _manifest(resolved: Resolved, folder: Path, arms: Sequence[Arm], command: str) -> RunManifest:
@@ -322,9 +331,19 @@ def _commit() -> str | None:
     checkout = Path(__file__).resolve().parents[1]
     if not (checkout / ".git").exists() or shutil.which("git") is None:
         return None
-    command = ["git", "-C", str(checkout), "rev-parse", "--verify", "HEAD"]
+    commit = _git(checkout, "rev-parse", "--verify", "HEAD")
+    if not commit:
+        return None
+    # What a run writes is no change of the code.
+    code = ("advisor", "strategies", "benchmarks", "pyproject.toml")
+    changed = _git(checkout, "status", "--porcelain", "--", *code)
+    return f"{commit}, with changes that are not committed" if changed else commit
+
+
+def _git(checkout: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(checkout), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout.strip() if done.returncode == 0 else None
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 class _Bench:
@@ -347,6 +366,9 @@ class _Bench:
                 continue
             whole = self.folder.repair_arm(fresh.folder, len(self.resolved.task.test))
             arm = self.folder.read_arm(fresh.folder)
+            if arm.fingerprint != fresh.fingerprint:
+                how = f"  {arm.folder}: this version trains, answers or scores in another way"
+                raise _changed_since(self.folder.path, [how])
             if arm.status in ("failed", "skipped") or (arm.status == "finished" and not whole):
                 pending = arm.model_copy(
                     update={"status": "pending", "reason": "", "failure": None}
@@ -366,8 +388,7 @@ class _Bench:
             self.workers.stop()
 
     def _do(self, arm: Arm) -> None:
-        known = self._known(arm)
-        if known is not None and self._take(arm, known):
+        if self._is_known(arm):
             return
         if self._over_budget():
             limit = self.resolved.plan.budget_minutes
@@ -391,11 +412,13 @@ class _Bench:
         method = next(m for m in self.resolved.plan.methods if m.name == arm.name)
         return _answers_of(self.resolved, method, arm.seed)
 
-    def _known(self, arm: Arm) -> Artifact | None:
+    def _is_known(self, arm: Arm) -> bool:
         begun = arm_folder(self.folder.path, arm.folder) / "responses.jsonl"
-        own = begun.exists() and begun.stat().st_size > 0 and "answers" not in arm.reused
-        # With answers that it has begun to give itself, a run goes on.
-        return None if own else self.means.artifacts.find("answers", self._answers_key(arm))
+        if begun.exists() and begun.stat().st_size > 0 and "answers" not in arm.reused:
+            # With answers that it has begun to give itself, a run goes on.
+            return False
+        with self.means.artifacts.held("answers", self._answers_key(arm)) as known:
+            return known is not None and self._take(arm, known)
 
     def _take(self, arm: Arm, known: Artifact) -> bool:
         """Use answers of another run; True when its scores hold for this one as well."""
@@ -422,10 +445,8 @@ class _Bench:
                     shutil.copyfile(folder / name, draft / name)
             return arm.cost
 
-        key = self._answers_key(arm)
         # Other scores of the same answers replace the older ones.
-        self.means.artifacts.discard("answers", key)
-        self.means.artifacts.obtain("answers", key, fill)
+        self.means.artifacts.replace("answers", self._answers_key(arm), fill)
 
 
 # ---------------------------------------------------------------- workers

@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 CONFIDENCE = 1 - ALPHA
 POWER = 0.8
 DRAWS = 9999
-"""Resamples of a bootstrap or permutation test; 9999 makes the smallest p-value 1/10000."""
+"""Resamples of a bootstrap or permutation test; the smallest two-sided p-value is 2/10000."""
 BATCH = 500
 REGRET_DRAWS = 1000
 REGRET_SPLITS = 100
@@ -185,11 +185,11 @@ def difference_interval(a: Outcomes, b: Outcomes, seed: int = 0) -> tuple[float,
     )
 
 
-def permutation_p_value(a: Outcomes, b: Outcomes, seed: int = 0) -> float:
+def permutation_p_value(a: Outcomes, b: Outcomes, tests: int = 1, seed: int = 0) -> float:
     """Two-sided p-value: how often swapping a and b within units separates them this far.
 
     For a mean this is the sign-flip test of the paired differences. Few units are enumerated,
-    many are sampled.
+    many are sampled, finely enough that a correction for so many tests can leave a small p-value.
 
     Source: Fisher 1935; Yeh 2000, COLING (approximate randomisation); by scipy.
     """
@@ -205,7 +205,7 @@ def permutation_p_value(a: Outcomes, b: Outcomes, seed: int = 0) -> float:
         (np.arange(a.units), np.arange(a.units) + a.units),
         difference,
         permutation_type="samples",
-        n_resamples=DRAWS,
+        n_resamples=max(DRAWS, 200 * tests),
         batch=BATCH,
         vectorized=True,
         axis=-1,

@@ -514,6 +514,16 @@ class ArtifactStore:
 
     def find(self, kind: str, fingerprint: str) -> Artifact | None:
         """The artifact, its hashes checked; a damaged one is set aside and None comes back."""
+        with self.held(kind, fingerprint) as found:
+            return found
+
+    @contextmanager
+    def held(self, kind: str, fingerprint: str) -> Iterator[Artifact | None]:
+        """What `find` finds; nobody replaces it meanwhile."""
+        with self._alone(kind, fingerprint):
+            yield self._found(kind, fingerprint)
+
+    def _found(self, kind: str, fingerprint: str) -> Artifact | None:
         folder = self._folder(kind, fingerprint)
         if not folder.is_dir():
             return None
@@ -533,18 +543,19 @@ class ArtifactStore:
                 wants the same waits meanwhile.
         """
         with self._alone(kind, fingerprint):
-            found = self.find(kind, fingerprint)
+            found = self._found(kind, fingerprint)
             return found or self._publish(kind, fingerprint, make)
+
+    def replace(self, kind: str, fingerprint: str, make: Callable[[Path], Cost]) -> Artifact:
+        """The artifact, made now whether it is there or not; see `obtain`."""
+        with self._alone(kind, fingerprint):
+            return self._publish(kind, fingerprint, make)
 
     def scratch(self, kind: str, fingerprint: str) -> Path:
         """A folder for checkpoints that outlives a kill; `obtain` removes it when it is done."""
         folder = self.root / kind / f".{fingerprint}.scratch"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
-
-    def discard(self, kind: str, fingerprint: str) -> None:
-        """Remove an artifact, if it is there."""
-        shutil.rmtree(self._folder(kind, fingerprint), ignore_errors=True)
 
     def _folder(self, kind: str, fingerprint: str) -> Path:
         return self.root / kind / fingerprint
@@ -559,6 +570,7 @@ class ArtifactStore:
             )
             write_record(draft / "manifest.json", manifest)
             draft.chmod(0o755)
+            shutil.rmtree(folder, ignore_errors=True)
             draft.rename(folder)
         finally:
             shutil.rmtree(draft, ignore_errors=True)

@@ -26,7 +26,11 @@ ENTRY_POINT_GROUP = "adaptation_advisor.strategies"
 
 
 class Prompter(Protocol):
-    """A prompting made ready for one task."""
+    """A prompting made ready for one task.
+
+    One that keeps an index says what it takes: ``index_seconds`` of wall time and
+    ``index_bytes``, as attributes.
+    """
 
     def prompts(self, examples: Sequence[Example], *, training: bool = False) -> list[Prompt]:
         """The prompts of some examples, in their order.

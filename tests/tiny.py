@@ -78,6 +78,9 @@ class HashingEmbedder:
 
     embed_fresh = embed
 
+    def load(self) -> None:
+        pass
+
     def _vector(self, text: str) -> Any:
         vector = np.full(256, 1e-6, dtype=np.float32)
         for word in text.lower().split():

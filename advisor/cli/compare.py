@@ -34,9 +34,10 @@ def compare(
 
       advisor compare runs/before runs/after --json
     """
-    from benchmarks.comparison import compare_runs, load_run
+    from benchmarks.comparison import compare_runs
+    from benchmarks.store import read_run
 
-    found = compare_runs(load_run(run_a), load_run(run_b))
+    found = compare_runs(read_run(run_a), read_run(run_b))
     if as_json:
         typer.echo(found.model_dump_json(indent=2))
         return

@@ -67,11 +67,11 @@ def write_report(
     Raises:
         RunError: it is no run folder, or it is damaged.
     """
-    from benchmarks.comparison import compare, load_run
+    from benchmarks.comparison import compare
     from benchmarks.report import render
-    from benchmarks.store import write_atomic, write_record
+    from benchmarks.store import read_run, write_atomic, write_record
 
-    run = load_run(folder)
+    run = read_run(folder)
     comparison = compare(run, inputs_of(run, data_dir))
     write_record(folder / "comparison.json", comparison)
     target = out or folder / f"report.{form}"

@@ -1,12 +1,12 @@
 """The question, its answers and the recommendation, laid out from the advisor's own JSON.
 
-`benchmarks` does not know the advisor's types, so what it wrote is read by its keys, and a key
-that is not there leaves its part out.
+`benchmarks` does not know the advisor's types, so what it wrote is read by its keys; what a key
+does not hold is left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from benchmarks.report.document import (
@@ -15,7 +15,6 @@ from benchmarks.report.document import (
     Code,
     Fence,
     Heading,
-    Inline,
     Paragraph,
     Strong,
     Table,
@@ -23,8 +22,13 @@ from benchmarks.report.document import (
 )
 from benchmarks.results import Comparison
 
-_NAMES = ("method", "name", "node", "id", "step", "change", "question", "answer", "key")
-"""Keys whose value names an entry, and so comes first in its line."""
+Entry = Mapping[str, Any]
+
+_RANKING = (
+    "The ranking. Strength is the sum of reasons for minus reasons against, each 1 (weak) to 3 "
+    "(decisive). Memory is an estimate of weights, gradients and optimiser at usual precisions, "
+    "activations and libraries not counted; what a process really took stands under Costs."
+)
 
 
 def question_blocks(comparison: Comparison) -> list[Block]:
@@ -65,11 +69,13 @@ def advice_blocks(comparison: Comparison) -> list[Block]:
     advice = comparison.recommendation
     if advice is None:
         return []
-    parts: tuple[tuple[str, str, bool], ...] = (
-        ("ranked", "Ranking:", True),
-        ("ladder", "Start simple, climb only when the number says so:", True),
-        ("what_ifs", "What would change the advice:", False),
-        ("notes", "To know:", False),
+    parts: tuple[tuple[str, str, Callable[[Entry], Text], bool], ...] = (
+        ("path", "The path, node by node:", _passed, True),
+        ("ranked", _RANKING, _ranked, True),
+        ("ladder", "Start simple, climb only when the number says so:", _rung, True),
+        ("what_ifs", "What would change the advice:", _what_if, False),
+        ("unknown_that_matter", "Not known, and worth finding out:", _unknown, False),
+        ("notes", "To know:", _plain, False),
     )
     blocks: list[Block] = [Heading(2, "Recommendation before the measurement")]
     said = advice.get("text") or advice.get("verdict")
@@ -78,11 +84,12 @@ def advice_blocks(comparison: Comparison) -> list[Block]:
     blocks += [
         Paragraph(f"Provisional: {_plain(why)}") for why in _entries(advice.get("provisional"))
     ]
-    blocks += _path(advice)
-    for key, title, ordered in parts:
+    drawn = str(advice.get("mermaid") or "").strip()
+    blocks += [Fence(drawn, "mermaid")] if drawn else []
+    for key, title, line, ordered in parts:
         entries = _entries(advice.get(key))
         if entries:
-            blocks += [Paragraph(title), Bullets([_line(e) for e in entries], ordered)]
+            blocks += [Paragraph(title), Bullets([_line(e, line) for e in entries], ordered)]
     claims = advice.get("claims")
     if isinstance(claims, Mapping) and claims:
         lines: list[Text] = [[Strong(str(c)), f": {_plain(t)}"] for c, t in claims.items()]
@@ -90,59 +97,59 @@ def advice_blocks(comparison: Comparison) -> list[Block]:
     return blocks
 
 
-def _path(advice: Mapping[str, Any]) -> list[Block]:
-    steps = _entries(advice.get("path"))
-    drawn = advice.get("mermaid")
-    blocks: list[Block] = []
-    if isinstance(drawn, str) and drawn.strip():
-        blocks.append(Fence(drawn.strip(), "mermaid"))
-    elif steps:
-        blocks.append(Fence(mermaid_chain([_short(step) for step in steps]), "mermaid"))
-    if steps:
-        blocks += [Paragraph("The path, node by node:"), Bullets([_line(s) for s in steps], True)]
-    return blocks
+def _line(entry: object, line: Callable[[Entry], Text]) -> Text:
+    return line(entry) if isinstance(entry, Mapping) else _plain(entry)
 
 
-def mermaid_chain(labels: Sequence[str]) -> str:
-    """A Mermaid flowchart of one node after the other; a label cannot end its own quotes."""
-    nodes = [f'  n{place}["{_mermaid_label(label)}"]' for place, label in enumerate(labels)]
-    arrows = [f"  n{place} --> n{place + 1}" for place in range(len(labels) - 1)]
-    return "\n".join(["flowchart TD", *nodes, *arrows])
+def _passed(step: Entry) -> Text:
+    said = f"{_said(step, 'question')} — {_said(step, 'branch')}{_cited(step)}"
+    return [Code(_said(step, "node")), f": {said}"]
 
 
-def _mermaid_label(label: str) -> str:
-    # Mermaid writes a character as #NUMBER; and reads everything else between quotes as text.
-    return "".join(
-        letter if letter.isalnum() or letter in " .,-+/=%()" else f"#{ord(letter)};"
-        for letter in " ".join(label.split())
+def _ranked(method: Entry) -> Text:
+    blockers = _entries(method.get("blockers"))
+    parts = [
+        *(f"cannot be used: {_plain(why)}" for why in blockers),
+        *(f"for: {_plain(why)}" for why in _entries(method.get("reasons_for"))),
+        *(f"against: {_plain(why)}" for why in _entries(method.get("reasons_against"))),
+    ]
+    about = [] if blockers else [f"strength {_said(method, 'strength')}"]
+    if method.get("memory_gib") is not None:
+        about.append(f"at least {_said(method, 'memory_gib')} GiB")
+    return [Strong(_said(method, "method")), f" ({', '.join(about)}). ", "; ".join(parts)]
+
+
+def _rung(step: Entry) -> Text:
+    if not step.get("method"):
+        return _said(step, "do")
+    return (
+        f"{_said(step, 'do')} Measure: {_said(step, 'measure')}. "
+        f"Stop when {_said(step, 'stop_when')}; otherwise {_said(step, 'otherwise')}."
     )
+
+
+def _what_if(change: Entry) -> Text:
+    return [
+        Code(_said(change, "answer")),
+        f" {_said(change, 'then')} instead of {_said(change, 'now')}: ",
+        f"{_said(change, 'first_then')} instead of {_said(change, 'first_now')}",
+    ]
+
+
+def _unknown(unknown: Entry) -> Text:
+    return f"{_said(unknown, 'question')} It could lead to: {_said(unknown, 'could_lead_to')}."
+
+
+def _said(entry: Entry, key: str) -> str:
+    return _plain(entry.get(key))
+
+
+def _cited(entry: Entry) -> str:
+    return f" [{_plain(entry['evidence'])}]" if entry.get("evidence") else ""
 
 
 def _entries(value: object) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else []
-
-
-def _line(entry: object) -> Text:
-    """An entry in one line: its name, then what else it says."""
-    if not isinstance(entry, Mapping):
-        return _plain(entry)
-    name = next((key for key in _NAMES if entry.get(key)), None)
-    said: list[Inline] = [Strong(_plain(entry[name]))] if name else []
-    rest = [
-        f"{str(key).replace('_', ' ')}: {_plain(value)}"
-        for key, value in entry.items()
-        if key != name and value not in (None, "", [], {}, ())
-    ]
-    if said and rest:
-        said.append(" — ")
-    return [*said, "; ".join(rest)]
-
-
-def _short(entry: object) -> str:
-    if not isinstance(entry, Mapping):
-        return _plain(entry)
-    shown = [entry[key] for key in (*_NAMES, "answer", "outcome") if entry.get(key)]
-    return ": ".join(_plain(value) for value in shown[:2]) or _plain(entry)
 
 
 def _plain(value: object) -> str:
@@ -150,11 +157,8 @@ def _plain(value: object) -> str:
         return "not known"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, Mapping) and value.get("text"):
-        cited = f" [{_plain(value['evidence'])}]" if value.get("evidence") else ""
-        return f"{_plain(value['text'])}{cited}"
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_plain(inner)}" for key, inner in value.items())
+        return f"{_plain(value.get('text'))}{_cited(value)}"
     if isinstance(value, list | tuple):
         return ", ".join(_plain(inner) for inner in value) or "none"
     return str(value)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from benchmarks.records import Environment
+from benchmarks.records import CurvePoint, Environment
 from benchmarks.report import numbers
 from benchmarks.report.advice import advice_blocks, question_blocks
 from benchmarks.report.document import (
@@ -21,7 +21,8 @@ from benchmarks.report.document import (
     Text,
     excerpt,
 )
-from benchmarks.results import Comparison, Difference, Flip, Flips, MethodResult
+from benchmarks.results import Comparison, Curve, Difference, Flip, Flips, MethodResult
+from benchmarks.tasks.metrics import METRICS
 
 _ANSWER_LENGTH = 200
 _INPUT_LENGTH = 280
@@ -34,7 +35,7 @@ _CAPTIONS = {
 }
 _STANDINGS = {
     "leader": "leader",
-    "tied": "tied with the leader",
+    "tied": "not separated from the leader",
     "behind": "behind",
     "ahead": "ahead of the leader",
 }
@@ -51,6 +52,7 @@ def report_blocks(comparison: Comparison, figures: Sequence[str]) -> list[Block]
         _in_short,
         question_blocks,
         advice_blocks,
+        _methods,
         lambda c: _results(c, figures),
         _costs,
         _flips,
@@ -77,6 +79,7 @@ def _in_short(comparison: Comparison) -> list[Block]:
         Bullets(
             [
                 _leader(comparison),
+                *_target(comparison),
                 *_tested_in_short(comparison),
                 *_floor(comparison),
                 _resolution(comparison),
@@ -98,6 +101,22 @@ def _leader(comparison: Comparison) -> Text:
     if others:
         return [*said, "This sample does not separate it from ", Strong(", ".join(others)), "."]
     return [*said, "It is separated from every other method that finished."]
+
+
+def _target(comparison: Comparison) -> list[Text]:
+    answers = (comparison.recommendation or {}).get("answers", comparison.run.task.answers)
+    target = answers.get("target_score") if isinstance(answers, Mapping) else None
+    if not isinstance(target, int | float) or comparison.leader is None:
+        return []
+    reached = [r.name for r in comparison.methods if r.score is not None and r.score >= target]
+    sure = [r.name for r in comparison.methods if r.interval and r.interval.low >= target]
+    if not reached:
+        return [f"The score that was called good enough, {target:g}, is reached by none."]
+    how = f"with their whole interval: {', '.join(sure)}" if sure else "by none with its interval"
+    return [
+        f"The score that was called good enough, {target:g}, is reached by {', '.join(reached)}; "
+        f"{how}."
+    ]
 
 
 def _tested_in_short(comparison: Comparison) -> list[Text]:
@@ -126,8 +145,16 @@ def _floor(comparison: Comparison) -> list[Text]:
     if comparison.above_floor:
         above = ", ".join(comparison.above_floor)
         return [[*said, f"Separated above it: {above}."]]
-    verdict = "No method is separated above it: on this sample, no language model is needed."
-    return [[*said, Strong(verdict)]]
+    verdict = "No method is separated above it: this sample shows no need for a language model."
+    against = [d for d in comparison.against(comparison.leader) if d.b == floor.name]
+    margins = [
+        f" {d.a} minus {d.b}: {numbers.points_between(d.difference, d.interval)} points before "
+        "correction for the number of pairs."
+        for d in against
+    ]
+    missing = [m.name for m in comparison.methods if not m.floor and m.status != "finished"]
+    left = f" Without a full result: {', '.join(missing)}." if missing else ""
+    return [[*said, Strong(verdict), *margins, left]]
 
 
 def _resolution(comparison: Comparison) -> str:
@@ -145,17 +172,54 @@ def _resolution(comparison: Comparison) -> str:
 # ---------------------------------------------------------------- results
 
 
+def _methods(comparison: Comparison) -> list[Block]:
+    rows: list[list[Text]] = [
+        [Code(r.name), r.summary, "; ".join(f"{part}: {what}" for part, what in r.parts.items())]
+        for r in comparison.methods
+        if r.parts
+    ]
+    trained = [
+        f"{curve.method}, seed {curve.seed}: {curve.points[-1].epoch:.2g} epochs were trained"
+        + (f", the weights of epoch {best.epoch:.2g} were kept" if best else "")
+        + "."
+        for curve in comparison.curves
+        for best in [_kept(curve)]
+    ]
+    return [
+        Heading(2, "Methods"),
+        Table(["method", "what it does", "settings"], rows),
+        *([Bullets(trained)] if trained else []),
+    ]
+
+
+def _kept(curve: Curve) -> CurvePoint | None:
+    """The point of lowest validation loss, which is kept; None where none was validated."""
+    validated = [point for point in curve.points if point.validation_loss is not None]
+    return min(validated, key=lambda p: p.validation_loss or 0.0) if validated else None
+
+
 def _results(comparison: Comparison, figures: Sequence[str]) -> list[Block]:
     intro = (
-        f"Primary metric: {comparison.run.task.metric}. In brackets stand 95 % intervals. "
-        "Differences are paired on the same items; p-values are corrected by Holm's method "
-        "over all pairs of methods, and over all pairs of a method and a floor. "
-        "“Tied” means not separated from the leader. A dash is an undefined figure."
+        f"Primary metric: {comparison.run.task.metric}. In brackets stand 95 % intervals, each for "
+        "one figure. Differences are paired on the same items. Their p-values are corrected by "
+        "Holm's method over all pairs of methods, and over all pairs of a method and a floor; "
+        "“separated” means below 0.05 after it, so an interval that leaves 0 out is not yet a "
+        "separation. A dash is an undefined figure."
     )
+    columns = [
+        "format kept: share of answers in the asked format; where labels are chosen by likelihood, "
+        "of answers that were generated freely beside them, not of those that were scored.",
+        "recall at k: share of the items with known gold passages that were shown one of them.",
+        "spread over seeds: standard deviation of the score, in points; the intervals do not "
+        "contain it.",
+    ]
+    metrics = (comparison.run.task.metric, *comparison.run.task.metrics)
+    known = [f"{name}: {METRICS[name].summary}." for name in metrics if name in METRICS]
     return [
         Heading(2, "Results"),
         Paragraph(intro),
         _score_table(comparison),
+        Bullets([*columns, *known]),
         *_other_metrics(comparison),
         *_without_result(comparison),
         *(Figure(name, _CAPTIONS[name]) for name in figures),
@@ -240,11 +304,13 @@ def _costs(comparison: Comparison) -> list[Block]:
         return []
     intro = (
         "Measured, never estimated, and true of the machine named below only. “answers” and "
-        f"items/s: all {comparison.items} test items in batches; p50 and p95: the latency of one "
-        f"item alone, over {comparison.latency_items} items; tokens: mean per item; peak memory: "
-        "of a process that does nothing else. Work taken from the store (last column) keeps the "
-        "cost it had when it was first done. With several seeds, times are means and sizes are "
-        "the largest."
+        f"items/s: all {comparison.items} test items in batches, encoding and search included; p50 "
+        f"and p95: the latency of one item alone, over {comparison.latency_items} items, in a "
+        "process that has loaded its model and keeps in memory what all prompts begin with; "
+        "tokens: mean per item; peak memory: of the arm's process, libraries included, the larger "
+        "of training and answering (on a GPU, what torch took of the GPU's memory). Work taken "
+        "from the store (last column) keeps the cost it had when it was first done. With several "
+        "seeds, times are means and sizes are the largest."
     )
     return [
         Heading(2, "Costs"),
@@ -387,7 +453,12 @@ def _all_differences(comparison: Comparison) -> list[Block]:
         "smallest detectable, points", "the same, corrected", "test", "interval",
     ]  # fmt: skip
     rows = [_difference_row(difference) for difference in comparison.differences]
-    return [Heading(2, "All paired differences"), Table(head, rows, figures=True)]
+    intro = (
+        "The first method minus the second, on the same items. “Items that differ” have another "
+        "value under the two. “Smallest detectable” is the true difference that this sample would "
+        "find in 80 % of samples, uncorrected and at the strictest level of the correction."
+    )
+    return [Heading(2, "All paired differences"), Paragraph(intro), Table(head, rows, figures=True)]
 
 
 def _difference_row(difference: Difference) -> list[Text]:
@@ -422,7 +493,6 @@ def _limits(comparison: Comparison) -> list[Block]:
         f"One frozen split: {task.train} training, {task.validation} validation, {task.test} test "
         f"items and {task.corpus} passages. {cut}",
         _resolution(comparison),
-        "Intervals are for one figure each and are not corrected for their number.",
         *_truncated(comparison),
         "Times and memory are of the one machine named below, and of whatever else it did.",
         f"The scores are about {task.id} and {comparison.run.model}; another model, another data "
@@ -478,8 +548,13 @@ def _reproduce(comparison: Comparison) -> list[Block]:
     at: list[Block] = [Paragraph(["Code at commit ", Code(commit), "."])] if commit else []
     return [
         Heading(2, "Reproduce"),
-        Paragraph("The run was made by this command; its plan.yaml is in the run folder:"),
+        Paragraph("The run was made by this command:"),
         Fence(comparison.run.command, "sh"),
+        Paragraph(
+            "Its plan with nothing left open lies in the run folder. From there, into a new "
+            "folder; a task that is read from public files finds them by --data-dir:"
+        ),
+        Fence("advisor bench plan.yaml --out ../again", "sh"),
         *at,
     ]
 
@@ -488,12 +563,13 @@ def _cite(comparison: Comparison) -> list[Block]:
     run = comparison.run
     year = run.created[:4]
     key = "".join(letter for letter in run.id if letter.isalnum())
+    compared = _bibtex(f"{run.task.id} with {run.model}")
     entry = (
         f"@misc{{advisor{key},\n"
-        f"  title  = {{Adaptation methods compared on {run.task.id} with {run.model}}},\n"
+        f"  title  = {{Adaptation methods compared on {compared}}},\n"
         f"  author = {{{{Adaptation Advisor}}}},\n"
         f"  year   = {{{year}}},\n"
-        f"  note   = {{Run {run.id}, plan SHA-256 {run.plan_sha256}, "
+        f"  note   = {{Run {_bibtex(run.id)}, plan SHA-256 {run.plan_sha256}, "
         f"task SHA-256 {run.task.sha256}}}\n"
         "}"
     )
@@ -501,3 +577,8 @@ def _cite(comparison: Comparison) -> list[Block]:
         run.task.licence or "not stated"
     )
     return [Heading(2, "Cite"), Fence(entry, "bibtex"), Paragraph(source)]
+
+
+def _bibtex(text: str) -> str:
+    """Text in which BibTeX and LaTeX find no command."""
+    return "".join(f"\\{letter}" if letter in "_%#&${}" else letter for letter in text)

@@ -153,7 +153,7 @@ def _passages(setting: Setting, size: int) -> Callable[[], object]:
     # Empty and kept as long as the work, so that every passage is embedded.
     cache = tempfile.TemporaryDirectory()
     embedder = Embedder(load_embedder().model, Path(cache.name))
-    embedder.embed_fresh(["warm up"])
+    embedder.load()
 
     def work() -> object:
         with cache:

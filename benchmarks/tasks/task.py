@@ -161,6 +161,7 @@ class Task(Splits):
             validation=len(self.validation),
             test=len(self.test),
             corpus=len(self.corpus),
+            train_with_gold=sum(bool(item.passages) for item in self.train),
             answers=dict(self.answers),
         )
 

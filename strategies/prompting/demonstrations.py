@@ -92,7 +92,11 @@ class _NearestPrompter:
         self._count = count
         self._train = data.train
         self._embedder = embedder
+        embedder.load()
+        spent = embedder.seconds
         self._vectors = embedder.embed([example.input for example in data.train])
+        self.index_seconds = embedder.seconds - spent
+        self.index_bytes = self._vectors.nbytes
 
     def prompts(self, examples: Sequence[Example], *, training: bool = False) -> list[Prompt]:
         queries = self._embedder.embed_fresh([example.input for example in examples])

@@ -77,10 +77,11 @@ class RetrievalPrompter:
         self, config: RetrievalPrompting, data: TaskData, embedder: Embedder, seed: int
     ) -> None:
         """Cut, embed and index the corpus."""
-        start = time.perf_counter()
         self._config = config
         self._seed = seed
         self._instruction = Message(role="system", content=data.instruction.strip())
+        embedder.load()
+        start = time.perf_counter()
         self.chunks = cut(data.corpus, config, embedder)
         chunking = time.perf_counter() - start
         self._store, kept = _indexed(self.chunks, embedder)

@@ -47,6 +47,7 @@ class Material:
 
     metric: str = "accuracy"
     references: Sequence[str] = ()
+    inputs: Sequence[str] = ()
     groups: Sequence[str | None] = ()
     run_id: str = "run-1"
     task: str = "letters"
@@ -110,6 +111,7 @@ def write_lines(folder: Path, made: Made, material: Material) -> None:
                 metrics={material.metric: value},
                 reference=reference,
                 prediction=said,
+                input_sha256=material.inputs[place] if material.inputs else "",
             )
         )
         responses.append(

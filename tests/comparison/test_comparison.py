@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sklearn.metrics import f1_score
 
-from benchmarks.comparison import compare, compare_folder, compare_runs
+from benchmarks.comparison import compare, compare_runs
 from benchmarks.records import Cost, CurvePoint, Failure
 from benchmarks.results import Comparison
 from strategies.errors import RunError
@@ -250,12 +250,23 @@ def test_advice_that_did_not_run_is_tested_by_the_next_that_did(tmp_path: Path) 
     assert advice.notes[0] == "raft was recommended first but is not in this run."
 
 
-def test_advice_to_use_no_language_model_recommends_no_method(tmp_path: Path) -> None:
+def test_advice_to_use_no_language_model_is_tested_by_the_best_floor(tmp_path: Path) -> None:
     text = json.dumps({"verdict": "no_language_model", "ranked": [{"method": "zero-shot"}]})
-    run = make_run(tmp_path / "r", [Made("zero-shot", right(10))], recommendation=text)
-    advice = compare(run).advice
+    arms = [
+        Made("zero-shot", right(10)),
+        Made("majority", right(5), floor=True),
+        Made("nearest-answer", right(16), floor=True),
+    ]
+    advice = compare(make_run(tmp_path / "r", arms, recommendation=text)).advice
     assert advice is not None
-    assert (advice.recommended, advice.compared, advice.regret) == (None, None, None)
+    assert (advice.recommended, advice.winner) == ("nearest-answer", "nearest-answer")
+    assert advice.regret is not None
+    assert advice.regret.naive == 0
+    assert "nearest-answer stands for it" in advice.notes[0]
+    alone = make_run(tmp_path / "s", [Made("zero-shot", right(10))], recommendation=text)
+    found = compare(alone).advice
+    assert found is not None
+    assert (found.recommended, found.regret) == (None, None)
 
 
 def test_without_a_recommendation_there_is_no_advice_to_test(tmp_path: Path) -> None:
@@ -281,8 +292,9 @@ def test_curves_costs_and_reuse_are_carried_over(tmp_path: Path) -> None:
 
 
 def test_a_comparison_survives_its_json(tmp_path: Path) -> None:
-    make_run(tmp_path / "r", [Made("zero-shot", right(10)), Made("lora", right(20))])
-    found = compare_folder(tmp_path / "r")
+    found = compare(
+        make_run(tmp_path / "r", [Made("zero-shot", right(10)), Made("lora", right(20))])
+    )
     assert Comparison.model_validate_json(found.model_dump_json()) == found
 
 
@@ -307,6 +319,21 @@ def test_an_item_whose_reference_changed_is_not_the_same_item(tmp_path: Path) ->
     after = make_run(tmp_path / "b", arm, Material(references=["x", "y", "other"]))
     found = compare_runs(before, after)
     assert (found.items, found.changed) == (2, 1)
+
+
+def test_an_item_whose_input_changed_is_not_the_same_item(tmp_path: Path) -> None:
+    arm = [Made("lora", [1.0, 0.0, 1.0])]
+    before = make_run(tmp_path / "a", arm, Material(inputs=["x", "y", "z"]))
+    after = make_run(tmp_path / "b", arm, Material(inputs=["x", "other", "z"]))
+    found = compare_runs(before, after)
+    assert (found.items, found.changed) == (2, 1)
+
+
+def test_a_method_with_a_failed_seed_is_not_paired_between_runs(tmp_path: Path) -> None:
+    whole = [Made("lora", right(10)), Made("rag", right(9))]
+    torn = [*whole, Made("rag", seed=1, status="failed")]
+    found = compare_runs(make_run(tmp_path / "a", whole), make_run(tmp_path / "b", torn))
+    assert [method.name for method in found.methods] == ["lora"]
 
 
 def test_runs_of_different_tasks_are_refused(tmp_path: Path) -> None:

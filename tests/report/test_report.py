@@ -18,7 +18,6 @@ from advisor.cli.report import write_report
 from benchmarks.comparison import compare
 from benchmarks.records import Cost, CurvePoint, Failure
 from benchmarks.report import numbers, render
-from benchmarks.report.advice import mermaid_chain
 from benchmarks.report.document import Code, Fence, Heading, Paragraph, Table, visible
 from benchmarks.report.html import html_page
 from benchmarks.report.markdown import escape, markdown_text
@@ -69,10 +68,38 @@ def rich_run(folder: Path, answers: list[str] | None = None) -> Comparison:
     advice = {
         "answers": {"task_kind": "qa", "eval_items": None, "behaviour": ["tone | style"]},
         "verdict": "Try <i>lora</i>",
-        "ranked": [{"method": "lora", "why": "cheap"}, {"method": "raft", "blockers": ["memory"]}],
-        "path": [{"node": 'A "quoted" ]] --> B', "answer": "yes"}, {"node": "end"}],
-        "ladder": [{"step": "prompt first", "stop_at": 0.8}],
-        "what_ifs": ["with 10 times the data: full"],
+        "ranked": [
+            {
+                "method": "lora",
+                "strength": 3,
+                "reasons_for": [{"text": "cheap | <b>", "evidence": ["TML25"]}],
+                "memory_gib": 0.29,
+            },
+            {"method": "raft", "blockers": ["memory"]},
+        ],
+        "path": [{"node": "end", "question": "Why?", "branch": "yes", "evidence": ["S1"]}],
+        "ladder": [
+            {"do": "Label 10 examples."},
+            {
+                "do": "Run lora.",
+                "method": "lora",
+                "measure": "score",
+                "stop_when": "it is 0.8 or more",
+                "otherwise": "climb to full",
+            },
+        ],
+        "what_ifs": [
+            {
+                "answer": "labelled_examples",
+                "now": "50",
+                "then": "500",
+                "first_now": "lora",
+                "first_then": "full",
+            }
+        ],
+        "unknown_that_matter": [{"question": "How many?", "could_lead_to": ["lora", "rag"]}],
+        "notes": ["no entry of a known kind", 3],
+        "mermaid": "flowchart TD\n  a --> b",
     }
     run = make_run(folder, arms, Material(title="Letters | <b>&"), json.dumps(advice))
     return compare(run, {f"item-{n:03}": said[n % len(said)] for n in range(40)})
@@ -186,16 +213,6 @@ def test_control_and_direction_characters_are_made_visible() -> None:
     assert visible("\ud800") == "\\ud800"
 
 
-def test_a_mermaid_label_cannot_leave_its_quotes() -> None:
-    chart = mermaid_chain(['a"] --> x; click x "javascript:alert(1)"', "b\n%%{init: {}}%%"])
-    assert chart.splitlines() == [
-        "flowchart TD",
-        '  n0["a#34;#93; --#62; x#59; click x #34;javascript#58;alert(1)#34;"]',
-        '  n1["b %%#123;init#58; #123;#125;#125;%%"]',
-        "  n0 --> n1",
-    ]
-
-
 def test_the_markdown_report_has_every_part(tmp_path: Path) -> None:
     text = render(rich_run(tmp_path / "r"), "md")["report.md"].decode()
     headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
@@ -203,6 +220,7 @@ def test_the_markdown_report_has_every_part(tmp_path: Path) -> None:
         "In short",
         "Question",
         "Recommendation before the measurement",
+        "Methods",
         "Results",
         "Costs",
         "What each method fixed and broke",
@@ -214,7 +232,16 @@ def test_the_markdown_report_has_every_part(tmp_path: Path) -> None:
         "Reproduce",
         "Cite",
     ]
-    assert "```mermaid\nflowchart TD" in text
+    assert "```mermaid\nflowchart TD\n  a --> b\n```" in text
+    for said in (
+        "<code>end</code>: Why? — yes &#91;S1&#93;",
+        "**lora** (strength 3, at least 0.29 GiB). for: cheap &#124; &lt;b&gt; &#91;TML25&#93;",
+        "cannot be used: memory",
+        "Run lora. Measure: score. Stop when it is 0.8 or more; otherwise climb to full.",
+        "<code>labelled_examples</code> 500 instead of 50: full instead of lora",
+        "How many? It could lead to: lora, rag.",
+    ):
+        assert said in text, said
     assert "One seed: a claim about a trained method" in text
     assert "advisor bench plan.yaml" in text
     assert "keeps the cost it had when it was first done" in text
@@ -232,15 +259,9 @@ def test_the_whole_markdown_report_renders_to_expected_tags_only(tmp_path: Path)
 
 def test_a_failed_method_is_shown_with_a_dash_and_never_a_zero(tmp_path: Path) -> None:
     text = render(rich_run(tmp_path / "r"), "md")["report.md"].decode()
-    row = next(line for line in text.splitlines() if line.startswith("| <code>raft</code>"))
+    results = text.split("## Results")[1].splitlines()
+    row = next(line for line in results if line.startswith("| <code>raft</code>"))
     assert row == "| <code>raft</code> | failed | – | – | – | – | – | – |"
-
-
-def test_a_ready_made_mermaid_text_is_used_as_it_is(tmp_path: Path) -> None:
-    text = json.dumps({"ranked": [], "mermaid": "flowchart LR\n  a --> b", "path": ["one"]})
-    run = make_run(tmp_path / "r", [Made("zero-shot", [1.0, 0.0])], recommendation=text)
-    report = render(compare(run), "md")["report.md"].decode()
-    assert "```mermaid\nflowchart LR\n  a --> b\n```" in report
 
 
 def test_html_is_one_file_that_loads_and_runs_nothing(tmp_path: Path) -> None:
@@ -287,10 +308,27 @@ def test_when_no_method_beats_a_floor_the_report_says_so(tmp_path: Path) -> None
         Made("majority", [1.0] * 12 + [0.0] * 8, floor=True),
     ]
     report = render(compare(make_run(tmp_path / "r", arms)), "md")["report.md"].decode()
-    assert (
-        "**No method is separated above it: on this sample, no language model is needed.**"
-        in report
-    )
+    assert "this sample shows no need for a language model.**" in report
+    assert "zero-shot minus majority: -10.0 (" in report
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        (0.9, "0.9, is reached by none."),
+        (0.5, "0.5, is reached by lora, zero-shot; with their whole interval: lora."),
+    ],
+)
+def test_the_report_says_who_reaches_the_target(tmp_path: Path, target: float, said: str) -> None:
+    arms = [Made("zero-shot", [1.0, 0.0] * 20), Made("lora", [1.0] * 34 + [0.0] * 6)]
+    advice = json.dumps({"answers": {"target_score": target}, "ranked": [{"method": "lora"}]})
+    run = make_run(tmp_path / "r", arms, recommendation=advice)
+    assert said in render(compare(run), "md")["report.md"].decode()
+
+
+def test_nothing_in_a_citation_is_a_command_of_latex(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "r", [Made("zero-shot", [1.0])], Material(task="a_b%c"))
+    assert "compared on a\\_b\\%c with" in render(compare(run), "md")["report.md"].decode()
 
 
 def test_figures_are_written_with_their_units_and_dashes() -> None:

@@ -56,8 +56,8 @@ def test_what_counts_as_right_changes_the_scores_alone() -> None:
     other = changed("test", outputs=("delivery",))
     assert answers(task=other) == answers()
     plan = material.plan()
-    assert scored_fingerprint("a", plan, other) != scored_fingerprint("a", plan, CORPUS)
-    assert scored_fingerprint("a", plan, CORPUS) != scored_fingerprint("b", plan, CORPUS)
+    assert scored_fingerprint("a", plan, other, {}) != scored_fingerprint("a", plan, CORPUS, {})
+    assert scored_fingerprint("a", plan, CORPUS, {}) != scored_fingerprint("b", plan, CORPUS, {})
 
 
 def test_a_title_or_a_timing_changes_no_answers() -> None:
@@ -104,9 +104,10 @@ def test_fingerprints_are_pinned() -> None:
     zero_shot = answers("zero-shot")
     assert zero_shot == "dfdefa1a9860b730b07047cec88a1ec48fa363510cc7c0b96584eab6a023b4a1"
     assert (
-        scored_fingerprint("a", material.plan(), material.task())
-        == "5ee6358ec80d7633a1b9cc082f336e3963b24e2346ae216d25c9334215f446db"
+        scored_fingerprint("a", material.plan(), material.task(), {})
+        == "6ee39211399056d3f51999d9cbda151f7bec32f6d8826c4bff55a1164b8dd289"
     )
+    assert weights("lora") == "a3828c4d48724adae988bce0a6a8d4e4573f3af89f072247a5bb74d1672f6d18"
     assert (
         floor_fingerprint(material.setting(), CORPUS, "majority", 1)
         == "1fa28cf61a3feee4ea25752578b9a05a47ec52f3dd91ed73f76d6afeb1e816eb"

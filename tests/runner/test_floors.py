@@ -24,6 +24,9 @@ class CountingEmbedder:
 
     embed_fresh = embed
 
+    def load(self) -> None:
+        pass
+
 
 def no_embedder() -> CountingEmbedder:
     raise AssertionError("this floor needs no embedder")

@@ -251,6 +251,23 @@ def test_a_run_cannot_be_resumed_with_another_model(tmp_path: Path) -> None:
         resume(tmp_path / "run", means)
 
 
+def test_a_run_whose_plan_was_edited_cannot_be_resumed(tmp_path: Path) -> None:
+    bench(tmp_path / "run", tmp_path / "store", "zero-shot")
+    path = tmp_path / "run" / "plan.yaml"
+    path.write_text(path.read_text().replace("latency_items: 2", "latency_items: 3"))
+    with pytest.raises(RunError, match=r"plan\.yaml: .*\n.*advisor bench .*--out"):
+        resume(tmp_path / "run", material.means(tmp_path / "store"))
+
+
+def test_a_run_of_code_that_answers_otherwise_cannot_be_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench(tmp_path / "run", tmp_path / "store", "zero-shot")
+    monkeypatch.setattr("benchmarks.fingerprint.INFERENCE_VERSION", 99)
+    with pytest.raises(RunError, match="zero-shot-s0: this version trains, answers or scores"):
+        resume(tmp_path / "run", material.means(tmp_path / "store"))
+
+
 # ---------------------------------------------------------------- budget and reuse
 
 

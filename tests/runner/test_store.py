@@ -5,9 +5,12 @@ import json
 import os
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from benchmarks.records import Cost, Response
 from benchmarks.store import (
@@ -21,6 +24,7 @@ from benchmarks.store import (
     write_plan,
 )
 from strategies.errors import RunError
+from strategies.method import registry
 from tests.runner import material
 
 
@@ -225,3 +229,44 @@ def test_the_store_lies_below_advisor_home(tmp_path: Path, monkeypatch: pytest.M
 def test_a_plan_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="advisor ask --plan"):
         read_plan(tmp_path / "none.yaml")
+
+
+def test_an_artifact_is_replaced_whole_and_never_while_it_is_held(tmp_path: Path) -> None:
+    store = ArtifactStore(tmp_path)
+
+    def fill(text: str) -> Callable[[Path], Cost]:
+        def make(draft: Path) -> Cost:
+            (draft / "answer.txt").write_text(text)
+            return Cost()
+
+        return make
+
+    store.obtain("answers", "a" * 64, fill("old"))
+    replacing = threading.Thread(target=store.replace, args=("answers", "a" * 64, fill("new")))
+    with store.held("answers", "a" * 64) as held:
+        assert held is not None
+        replacing.start()
+        replacing.join(0.2)
+        assert replacing.is_alive()
+        assert (held.path / "answer.txt").read_text() == "old"
+    replacing.join()
+    found = store.find("answers", "a" * 64)
+    assert found is not None
+    assert (found.path / "answer.txt").read_text() == "new"
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"seeds": [-1]}, "seeds.0"),
+        ({"seeds": [2**32]}, "seeds.0"),
+        ({"methods": [registry().method("zero-shot").model_dump() | {"name": "copy"}]}, "copy"),
+    ],
+)
+def test_a_plan_refuses_what_could_not_run(
+    tmp_path: Path, change: dict[str, object], named: str
+) -> None:
+    value = material.plan().model_dump(mode="json")
+    (tmp_path / "plan.yaml").write_text(yaml.safe_dump(value | change))
+    with pytest.raises(RunError, match=named):
+        read_plan(tmp_path / "plan.yaml")
