@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -11,12 +11,13 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from advisor.errors import FlowchartError
-from advisor.estimates.memory import GIB, memory_bytes
-from advisor.questionnaire import Answers, allowed, questions, takes_many
+from advisor.estimates.memory import GIB, Use, memory_bytes
+from advisor.questionnaire import Answers, allowed, questions, takes_many, yaml_data
 
 END = "end"
 Facts = Mapping[str, Any]
 Verdict = Literal["adapt", "no_adaptation", "no_language_model", "no_method_fits"]
+_TRAININGS: tuple[Use, ...] = ("full", "lora", "qlora")
 
 
 class _Data(BaseModel):
@@ -26,7 +27,8 @@ class _Data(BaseModel):
 class Condition(_Data):
     """A comparison with one answer or derived fact, or several conditions joined.
 
-    A comparison with what is not known does not hold.
+    A comparison with what is not known does not hold, and neither does its ``not``: only
+    ``is: unknown`` does. So a condition is true, false or not known, and holds when it is true.
 
     Attributes:
         answer: a question of the questionnaire, or a derived fact.
@@ -38,7 +40,7 @@ class Condition(_Data):
         at_least_answer: the answer is at least what another answer says.
         all_: every one of these holds.
         any_: at least one of these holds.
-        not_: this does not hold.
+        not_: this is false.
     """
 
     answer: str | None = None
@@ -70,19 +72,26 @@ class Condition(_Data):
         return [comparison for comparison in given if comparison is not None]
 
     def holds(self, facts: Facts) -> bool:
-        """Whether this is so."""
-        if self.all_ is not None:
-            return all(part.holds(facts) for part in self.all_)
-        if self.any_ is not None:
-            return any(part.holds(facts) for part in self.any_)
+        """Whether this is so, as far as is known."""
+        return self._truth(facts) is True
+
+    def _truth(self, facts: Facts) -> bool | None:
+        """Kleene's logic; None is 'not known'."""
         if self.not_ is not None:
-            return not self.not_.holds(facts)
-        value = facts.get(self.answer or "")
+            inner = self.not_._truth(facts)
+            return None if inner is None else not inner
+        if self.answer is None:
+            truths = [part._truth(facts) for part in self.any_ or self.all_ or ()]
+            decisive = self.any_ is not None
+            if decisive in truths:
+                return decisive
+            return None if None in truths else not decisive
+        value = facts.get(self.answer)
         if self.is_ in ("unknown", "known"):
             return (value is None) == (self.is_ == "unknown")
-        return value is not None and self._compares(value, facts)
+        return None if value is None else self._compares(value, facts)
 
-    def _compares(self, value: Any, facts: Facts) -> bool:
+    def _compares(self, value: Any, facts: Facts) -> bool | None:
         if self.is_ is not None:
             return value == () if self.is_ == "empty" else bool(value == self.is_)
         if self.in_ is not None:
@@ -94,7 +103,7 @@ class Condition(_Data):
         least = (
             self.at_least if self.at_least is not None else facts.get(self.at_least_answer or "")
         )
-        return least is not None and bool(value >= least)
+        return None if least is None else bool(value >= least)
 
     def parts(self) -> Iterator[Condition]:
         """The comparisons that this is made of."""
@@ -103,6 +112,11 @@ class Condition(_Data):
             yield self
         for part in inner:
             yield from part.parts()
+
+
+def citing(text: str, evidence: Sequence[str]) -> str:
+    """A text that ends with the ids of the claims it rests on."""
+    return f"{text} [{', '.join(evidence)}]"
 
 
 class Effect(_Data):
@@ -119,7 +133,7 @@ class Effect(_Data):
         provisional: why the advice is provisional.
         strength: 1 weak, 2 clear, 3 decisive.
         reason: for people.
-        text: for people, of a verdict.
+        text: for people; a verdict needs one.
         evidence: ids of claims.
     """
 
@@ -138,13 +152,16 @@ class Effect(_Data):
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
-        kinds = (self.methods, self.verdict, self.note, self.first, self.provisional)
-        if sum(bool(kind) for kind in kinds) != 1:
+        about = (self.for_, self.against, self.block)
+        said = (self.verdict, self.note, self.first, self.provisional)
+        if sum(bool(kind) for kind in (*about, *said)) != 1:
             raise ValueError("needs one of for, against, block, verdict, note, first, provisional")
         if self.methods and not self.reason:
             raise ValueError(f"{', '.join(self.methods)}: a reason is missing")
         if (self.for_ or self.against) and not self.strength:
             raise ValueError(f"{', '.join(self.methods)}: a strength of 1 to 3 is missing")
+        if self.verdict and not self.text:
+            raise ValueError(f"verdict {self.verdict}: a text is missing")
         return self
 
     @property
@@ -274,14 +291,17 @@ def facts_of(answers: Answers) -> dict[str, Any]:
     gpus = answers.gpu_count if answers.gpu_count is not None else 1
     gpu_bytes = (answers.gpu_memory_gib or 0) * GIB * gpus
     parameters = answers.model_parameters
-    trained = parameters if parameters and gpu_bytes else None
+    known = parameters if gpu_bytes else None
     return {
         **facts,
+        **{f"{use}_memory_share": _memory_share(known, use, gpu_bytes) for use in _TRAININGS},
         "labels_per_class": _share(answers.labelled_examples, answers.classes),
         "knowledge_share": _share(answers.knowledge_tokens, answers.context_length),
-        "full_memory_share": trained and memory_bytes(trained, "full") / gpu_bytes,
-        "lora_memory_share": trained and memory_bytes(trained, "lora") / gpu_bytes,
     }
+
+
+def _memory_share(parameters: int | None, use: Use, gpu_bytes: float) -> float | None:
+    return memory_bytes(parameters, use) / gpu_bytes if parameters else None
 
 
 def _share(part: float | None, whole: float | None) -> float | None:
@@ -291,25 +311,49 @@ def _share(part: float | None, whole: float | None) -> float | None:
 def load_flowchart(path: Path | None = None) -> Flowchart:
     """The built-in flowchart, or a user's own, checked.
 
+    A user's chart may cite the built-in claims, and its own ``claims`` go before those.
+
     Raises:
         FlowchartError: lists everything that is wrong with it.
     """
-    text = _read(path) if path else _own("flowchart.yaml")
-    origin = str(path) if path else "flowchart.yaml"
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        data = yaml.load(text, Loader=loader)
-        claims = yaml.load(_own("evidence.yaml"), Loader=loader)
-        chart = Flowchart.model_validate({**data, "claims": claims})
-    except ValidationError as error:
-        lines = [f"  {'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors()]
-        raise FlowchartError("\n".join([f"{origin}: {len(lines)} problem(s)", *lines])) from None
-    except (yaml.YAMLError, TypeError, ValueError, RecursionError) as error:
-        raise FlowchartError(f"{origin} is no flowchart: {error}") from None
-    problems = [f"  {problem}" for problem in _problems(chart)]
+    built_in = _mapping(_own("evidence.yaml"), "evidence.yaml")
+    if path is None:
+        origin = "flowchart.yaml"
+        data = {**_mapping(_own(origin), origin), "claims": built_in}
+    else:
+        origin, data = str(path), _mapping(_read(path), str(path))
+    claims = data.get("claims") or {}
+    if not isinstance(claims, dict):
+        raise FlowchartError(f"{origin}: claims needs an id with how, source and finding a line")
+    chart = _validated({**data, "claims": {**built_in, **claims}}, origin)
+    problems = list(_problems(chart, set(claims)))
     if problems:
-        raise FlowchartError("\n".join([f"{origin}: {len(problems)} problem(s)", *problems]))
+        raise _refusal(origin, problems)
     return chart
+
+
+def _mapping(text: str, origin: str) -> dict[str, Any]:
+    try:
+        data = yaml_data(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except ValueError as error:
+        raise FlowchartError(f"{origin} is no flowchart: {error}") from None
+    if not isinstance(data, dict):
+        keys = ", ".join(Flowchart.model_fields)
+        raise FlowchartError(f"{origin} is no flowchart: expected a mapping with the keys {keys}")
+    return data
+
+
+def _validated(data: dict[str, Any], origin: str) -> Flowchart:
+    try:
+        return Flowchart.model_validate(data)
+    except ValidationError as error:
+        found = [f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors()]
+    raise _refusal(origin, found)
+
+
+def _refusal(origin: str, problems: list[str]) -> FlowchartError:
+    lines = [f"{origin}: {len(problems)} problem(s)", *(f"  {line}" for line in problems)]
+    return FlowchartError("\n".join(lines))
 
 
 def _own(name: str) -> str:
@@ -326,7 +370,8 @@ def _read(path: Path) -> str:
         ) from None
 
 
-def _problems(chart: Flowchart) -> Iterator[str]:
+def _problems(chart: Flowchart, brought: set[str]) -> Iterator[str]:
+    """What contradicts itself; of the claims, only those brought with the chart must be used."""
     ids = [node.id for node in chart.nodes]
     yield from (
         f"node {name!r} is there twice" for name in sorted({i for i in ids if ids.count(i) > 1})
@@ -341,7 +386,7 @@ def _problems(chart: Flowchart) -> Iterator[str]:
         return
     if all(branch.next in known for node in chart.nodes for branch in node.branches):
         yield from _path_problems(chart)
-    yield from _name_problems(chart)
+    yield from _name_problems(chart, brought)
 
 
 def _path_problems(chart: Flowchart) -> Iterator[str]:
@@ -363,7 +408,7 @@ def _path_problems(chart: Flowchart) -> Iterator[str]:
         yield f"nodes {', '.join(sorted(left))} lead in a circle"
 
 
-def _name_problems(chart: Flowchart) -> Iterator[str]:
+def _name_problems(chart: Flowchart, brought: set[str]) -> Iterator[str]:
     answers = set(facts_of(Answers()))
     for part in chart.comparisons():
         for name in (part.answer, part.at_least_answer):
@@ -376,7 +421,7 @@ def _name_problems(chart: Flowchart) -> Iterator[str]:
     yield from (f"method {name!r} is unknown" for name in sorted(named - set(chart.methods)))
     cited = {claim for effect in effects for claim in effect.evidence}
     yield from (f"evidence {name!r} is unknown" for name in sorted(cited - set(chart.claims)))
-    yield from (f"evidence {name!r} is not used" for name in sorted(set(chart.claims) - cited))
+    yield from (f"evidence {name!r} is not used" for name in sorted(brought - cited))
 
 
 def _fits(part: Condition) -> bool:

@@ -29,9 +29,9 @@ _MOST = 10**18
 Behaviour = Literal["tone", "style", "format", "vocabulary", "label_set", "skill"]
 
 
-def _ask(question: str, why: str, unit: str = "", **limits: Any) -> Any:
-    """A question; None, its default, means 'not known'."""
-    extra: dict[str, Any] = {"why": why, "unit": unit}
+def _ask(question: str, why: str, unit: str = "", suggested: str = "", **limits: Any) -> Any:
+    """A question; left out it is 'not known', whatever the interview suggests."""
+    extra: dict[str, Any] = {"why": why, "unit": unit, "suggested": suggested}
     return Field(default=None, description=question, json_schema_extra=extra, **limits)
 
 
@@ -81,18 +81,22 @@ class Answers(BaseModel):
         ge=0,
     )
     knowledge_private: bool | None = _ask(
-        "Is that knowledge private?", "Private facts cannot be in any model's weights."
+        "Is that knowledge private?",
+        "Private facts cannot be in any model's weights.",
+        suggested="no",
     )
     citations_required: bool | None = _ask(
-        "Must answers cite their source?", "Retrieved passages can be cited."
+        "Must answers cite their source?", "Retrieved passages can be cited.", suggested="no"
     )
     hallucination_tolerance: Literal["low", "medium", "high"] | None = _ask(
-        "How much invention can be tolerated?", "A low tolerance asks for grounded answers."
+        "How much invention can be tolerated?",
+        "A low tolerance asks for grounded answers.",
+        suggested="medium",
     )
     behaviour: tuple[Behaviour, ...] | None = _ask(
         "What must the model learn that a prompt does not get?",
         "Tone, format, labels and skills are what tuning is good at.",
-        "any of the list, none for nothing",
+        "several with commas, none for nothing",
     )
     labelled_examples: int | None = _ask(
         "How many labelled examples are there?", "They decide what can be tuned.", "examples", ge=0
@@ -104,17 +108,26 @@ class Answers(BaseModel):
         ge=2,
     )
     tasks: int | None = _ask(
-        "How many different tasks must one model do?", "Adapters can be swapped.", "tasks", ge=1
+        "How many different tasks must one model do?",
+        "Adapters can be swapped.",
+        "tasks",
+        suggested="1",
+        ge=1,
     )
     keep_general_ability: bool | None = _ask(
-        "Must the model keep its general abilities?", "Full fine-tuning forgets more than PEFT."
+        "Must the model keep its general abilities?",
+        "Full fine-tuning forgets more than PEFT.",
+        suggested="no",
     )
     far_from_pretraining: bool | None = _ask(
-        "Is the task far from what models are trained on?", "A large shift favours full tuning."
+        "Is the task far from what models are trained on?",
+        "A large shift favours full tuning.",
+        suggested="no",
     )
     new_language_or_domain: bool | None = _ask(
         "Is the language or the domain under-represented in the model?",
-        "Then continued pre-training is worth a discussion.",
+        "Then tuning pays, and continued pre-training is worth a discussion.",
+        suggested="no",
     )
     raw_corpus_tokens: int | None = _ask(
         "How much unlabelled text of that domain is there?",
@@ -136,16 +149,22 @@ class Answers(BaseModel):
     )
     model_parameters: int | None = _ask(
         "How many parameters does the base model have?",
-        "Small models learn little from demonstrations.",
+        "Small models learn little from demonstrations. Suggested: SmolLM2-135M.",
         "parameters",
+        suggested="134,515,008",
         gt=0,
     )
     context_length: int | None = _ask(
-        "How long is the model's context?", "It bounds what can be shown.", "tokens", gt=0
+        "How long is the model's context?",
+        "It bounds what can be shown.",
+        "tokens",
+        suggested="8,192",
+        gt=0,
     )
     model_access: Literal["open", "hosted"] | None = _ask(
         "Are the weights at hand (open), or is the model behind an API (hosted)?",
         "Only weights at hand can be tuned freely.",
+        suggested="open",
     )
     gpu_memory_gib: float | None = _ask(
         "How much memory does one GPU have? 0 for no GPU.",
@@ -153,28 +172,40 @@ class Answers(BaseModel):
         "GiB",
         ge=0,
     )
-    gpu_count: int | None = _ask("How many such GPUs are there?", "As above.", "GPUs", ge=0)
+    gpu_count: int | None = _ask(
+        "How many such GPUs are there?", "As above.", "GPUs", suggested="1", ge=0
+    )
     budget_usd: float | None = _ask(
-        "What may the adaptation cost?", "It bounds training and labelling.", "USD", ge=0
+        "What may the adaptation cost?",
+        "Kept for the record; the advice does not depend on it.",
+        "USD",
+        ge=0,
     )
     data_may_leave: bool | None = _ask(
         "May the data leave the house?", "If not, hosted models are out."
     )
     retrieval_skill: Skill | None = _ask(
-        "How well does the team know search systems?", "Retrieval is engineering, too."
+        "How well does the team know search systems?", "Without any, retrieval costs more."
     )
     training_skill: Skill | None = _ask(
-        "How well does the team know training?", "It moves a step up or down the ladder."
+        "How well does the team know training?", "Without any, tuning costs more."
     )
 
     @field_validator("*", mode="before")
     @classmethod
     def _yes_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
         # pydantic would read "labelled_examples: yes" as one example.
-        field = cls.model_fields[info.field_name or ""]
-        if isinstance(value, bool) and not allowed(field):
+        name = info.field_name
+        if isinstance(value, bool) and name is not None and not allowed(cls.model_fields[name]):
             raise ValueError("expected a number")
         return value
+
+    @field_validator("behaviour", mode="before")
+    @classmethod
+    def _names_with_commas_are_a_list(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return [] if value.strip() == "none" else [name.strip() for name in value.split(",")]
 
     @field_validator("*")
     @classmethod
@@ -211,7 +242,7 @@ def is_whole(field: FieldInfo) -> bool:
 
 
 def least(field: FieldInfo) -> int:
-    """The smallest whole number that a question allows."""
+    """The smallest whole number that a question allows: 1 where it asks for more than 0."""
     return next((int(limit.ge) for limit in field.metadata if hasattr(limit, "ge")), 1)
 
 
@@ -221,8 +252,8 @@ def _kind(field: FieldInfo) -> Any:
     return field.annotation
 
 
-def detail(field: FieldInfo, key: Literal["why", "unit"]) -> str:
-    """Why a question is asked, or the unit of its answer."""
+def detail(field: FieldInfo, key: Literal["why", "unit", "suggested"]) -> str:
+    """Why a question is asked, the unit of its answer, or the usual answer; '' for none."""
     extra = field.json_schema_extra
     return str(extra[key]) if isinstance(extra, dict) else ""
 
@@ -270,6 +301,21 @@ def _problem(part: Mapping[str, Any]) -> str:
     return f"  {name}: {said}, not {part['input']!r}.{hint}{unit}"
 
 
+def yaml_data(text: str, loader: Any) -> Any:
+    """What a YAML text holds.
+
+    Raises:
+        ValueError: it is no YAML, is nested too deeply, or a value does not fit its type.
+    """
+    try:
+        return yaml.load(text, Loader=loader)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ValueError(str(error)) from None
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        # PyYAML leaves to Python a date that no calendar has, or "!!int" before no number.
+        raise ValueError(f"a value fits no type, or not its tag such as !!int: {error}") from None
+
+
 class _Loader(yaml.SafeLoader):
     """YAML, in which a question that is answered twice is a mistake."""
 
@@ -288,13 +334,12 @@ def load_answers(path: Path) -> Answers:
         AnswersError: the file cannot be read, is no YAML mapping, or has wrong answers.
     """
     try:
-        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+        values = yaml_data(path.read_text(encoding="utf-8"), _Loader)
     except FileNotFoundError:
         raise AnswersError(
             f"{path} does not exist. Write one with: advisor ask --save {path}"
         ) from None
-    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
-        # A ValueError is text in another encoding, or a date that no calendar has.
+    except (OSError, ValueError) as error:
         raise AnswersError(f"{path} cannot be read as YAML: {error}") from None
     if values is None:
         return Answers()

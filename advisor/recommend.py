@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from advisor.estimates.memory import GIB, Use, memory_bytes
-from advisor.flowchart import Claim, Effect, Flowchart, Step, Verdict, facts_of
+from advisor.flowchart import Claim, Effect, Flowchart, Step, Verdict, citing, facts_of
 from advisor.mermaid import draw
 from advisor.questionnaire import (
     Answers,
@@ -46,7 +46,7 @@ class RankedMethod(_Record):
     Attributes:
         method: its name.
         strength: reasons for minus reasons against, by strength.
-        blockers: why it cannot be used; empty when it can.
+        blockers: why it cannot be used, with evidence ids; empty when it can.
         memory_gib: least memory of training it (answering with it, if nothing trains), without
             activations; None when the model's size is not known.
     """
@@ -97,7 +97,7 @@ class Unknown(_Record):
 
 
 class Recommendation(_Record):
-    """The advice.
+    """The advice; a text that the flowchart says ends with the ids of its evidence.
 
     Attributes:
         answers: what was known.
@@ -154,11 +154,11 @@ def recommend(answers: Answers, chart: Flowchart) -> Recommendation:
         answers=answers.model_dump(mode="json", exclude_none=True, exclude={"schema_version"}),
         verdict=verdict[0],
         text=verdict[1],
-        provisional=tuple(e.provisional for _, e in effects if e.provisional),
+        provisional=tuple(citing(e.provisional, e.evidence) for _, e in effects if e.provisional),
         ranked=ranked,
         path=tuple(_path_step(step) for step in steps),
         ladder=tuple(_ladder(chart, ranked, effects, answers)),
-        notes=tuple(effect.note for _, effect in effects if effect.note),
+        notes=tuple(citing(e.note, e.evidence) for _, e in effects if e.note),
         what_ifs=tuple(_what_ifs(answers, chart)),
         unknown_that_matter=tuple(_unknowns(answers, chart)),
         candidates=_candidates(chart, ranked),
@@ -199,7 +199,7 @@ def _ranked(name: str, effects: list[tuple[str, Effect]], answers: Answers) -> R
         strength=sum(e.strength for _, e in pros) - sum(e.strength for _, e in cons),
         reasons_for=tuple(_reason(node, effect) for node, effect in pros),
         reasons_against=tuple(_reason(node, effect) for node, effect in cons),
-        blockers=tuple(e.reason for _, e in effects if name in (e.block or ())),
+        blockers=tuple(citing(e.reason, e.evidence) for _, e in effects if name in (e.block or ())),
         memory_gib=round(memory_bytes(size, use) / GIB, 2) if size else None,
     )
 
@@ -213,7 +213,7 @@ def _outcome(
 ) -> tuple[Verdict, str]:
     for _, effect in effects:
         if effect.verdict is not None:
-            return effect.verdict, effect.text
+            return effect.verdict, citing(effect.text, effect.evidence)
     first = next((r.method for r in ranked if not r.blockers), None)
     if first is None:
         return "no_method_fits", "No method fits the means: take a smaller model or change them."
@@ -232,7 +232,7 @@ def _ladder(
     """
     for _, effect in effects:
         if effect.first:
-            yield LadderStep(do=effect.first)
+            yield LadderStep(do=citing(effect.first, effect.evidence))
     if any(effect.verdict for _, effect in effects):
         return
     target = answers.target_score

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from advisor.flowchart import citing
 from advisor.questionnaire import as_text, detail, questions, takes_many
-from advisor.recommend import RankedMethod, Reason, Recommendation
+from advisor.recommend import RankedMethod, Recommendation
 
 _HOW_KNOWN = (
     "How a finding is known: seed, it stands in one of the four source documents; read, in the "
@@ -55,12 +56,8 @@ def _method(place: int, ranked: RankedMethod) -> Iterator[str]:
     strength = "blocked" if ranked.blockers else f"strength {ranked.strength:+d}"
     yield f"{place}. **{ranked.method}** ({strength}{memory})"
     yield from (f"   - cannot be used: {why}" for why in ranked.blockers)
-    yield from (f"   - for: {_reason(reason)}" for reason in ranked.reasons_for)
-    yield from (f"   - against: {_reason(reason)}" for reason in ranked.reasons_against)
-
-
-def _reason(reason: Reason) -> str:
-    return f"{reason.text} [{', '.join(reason.evidence)}]"
+    yield from (f"   - for: {citing(r.text, r.evidence)}" for r in ranked.reasons_for)
+    yield from (f"   - against: {citing(r.text, r.evidence)}" for r in ranked.reasons_against)
 
 
 def _with_unit(name: str, value: object) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
     from advisor.errors import AdvisorError
     from advisor.questionnaire import Answers
-    from advisor.recommend import Recommendation
+    from advisor.recommend import RankedMethod, Recommendation
 
 
 def ask(
@@ -26,7 +28,9 @@ def ask(
     ] = None,
     *,
     no_input: Annotated[bool, typer.Option("--no-input", help="Ask nothing.")] = False,
-    save: Annotated[Path | None, typer.Option(help="Write the answers to this file.")] = None,
+    save: Annotated[
+        Path | None, typer.Option(help="Write the answers to this file, each as it is given.")
+    ] = None,
     plan: Annotated[
         Path | None, typer.Option(help="Write a plan for a bench (needs --task).")
     ] = None,
@@ -37,11 +41,12 @@ def ask(
 ) -> None:
     """Recommend how to adapt a model: prompt, retrieve, tune, or combine.
 
-    Without --no-input every question that is still open is asked; Enter means 'not known'.
+    Without --no-input every question that is still open is asked: Enter takes the answer in
+    brackets, ? means 'not known'. What --save wrote goes on with --answers.
 
     For example:
 
-      advisor ask
+      advisor ask --save answers.yaml
 
       advisor ask --answers examples/answers-handbook.yaml --no-input
 
@@ -53,12 +58,17 @@ def ask(
 
     if plan is not None and task is None:
         raise AdvisorError("--plan needs to know what to run: add --task NAME. Run: advisor tasks")
+    if plan is not None and plan.suffix not in (".yaml", ".yml"):
+        raise AdvisorError(f"--plan {plan}: advisor bench reads a plan from .yaml or .yml alone")
+    if save is not None and answers is None and not no_input and save.is_file():
+        raise AdvisorError(f"{save} exists. Go on with it: --answers {save}, or save elsewhere.")
+    chart = load_flowchart(flowchart)
     given = _given(answers, task)
     if not no_input:
-        given = _interview(given)
+        given = _interview(given, save)
     if save is not None:
         _save(given, save)
-    advice = recommend(given, load_flowchart(flowchart))
+    advice = recommend(given, chart)
     if plan is not None and task is not None:
         _write_plan(advice, task, plan)
     if report is not None:
@@ -90,8 +100,10 @@ def _answers_of(task: str) -> dict[str, Any]:
 # ---------------------------------------------------------------- the interview
 
 
-def _interview(known: Answers) -> Answers:
-    from advisor.questionnaire import parse_answers, questions
+def _interview(known: Answers, save: Path | None) -> Answers:
+    """The known answers and those to the open questions, saved one by one."""
+    from advisor.errors import InterruptionError
+    from advisor.questionnaire import questions
 
     console = Console(highlight=False, markup=False)
     open_questions = {n: f for n, f in questions().items() if getattr(known, n) is None}
@@ -99,13 +111,19 @@ def _interview(known: Answers) -> Answers:
         from advisor.errors import AdvisorError
 
         raise AdvisorError("There is no terminal to ask on. Add --no-input, or --answers FILE.")
-    values = known.model_dump(exclude_none=True)
     for place, (name, field) in enumerate(open_questions.items(), start=1):
         console.print(f"\n[{place}/{len(open_questions)}] {field.description}")
-        answer = _one(name, field, console)
-        if answer is not None:
-            values[name] = answer
-    return parse_answers(values, "the interview")
+        try:
+            known = known.model_copy(update={name: _one(name, field, console)})
+        except (KeyboardInterrupt, typer.Abort):
+            if save is None or place == 1:
+                raise
+            raise InterruptionError(
+                f"\nInterrupted. The answers so far are in {save}: go on with --answers {save}"
+            ) from None
+        if save is not None:
+            _save(known, save)
+    return known
 
 
 def _one(name: str, field: FieldInfo, console: Console) -> Any:
@@ -115,28 +133,31 @@ def _one(name: str, field: FieldInfo, console: Console) -> Any:
 
     choices = ["yes", "no"] if allowed(field) == (True, False) else [str(c) for c in allowed(field)]
     console.print(f"  {detail(field, 'why')}", style="dim")
-    hint = " / ".join(choices) or detail(field, "unit")
+    hint = "; ".join(part for part in (" / ".join(choices), detail(field, "unit")) if part)
+    usual = detail(field, "suggested") or "?"
     while True:
-        text = typer.prompt(f"  {hint} (Enter: not known)", default="", show_default=False)
-        value = _parsed(text.strip(), field)
-        if value is None:
-            return None
+        text = typer.prompt(f"  {hint} (?: not known)", default=usual).strip()
         try:
+            value = None if text == "?" else _parsed(text, field)
             return getattr(parse_answers({name: value}, "answer"), name)
         except AnswersError as error:
             console.print(str(error).splitlines()[-1], style="red")
 
 
 def _parsed(text: str, field: FieldInfo) -> Any:
-    from advisor.questionnaire import allowed, takes_many
+    from advisor.errors import AnswersError
+    from advisor.questionnaire import allowed
 
-    if not text:
-        return None
-    if takes_many(field):
-        return () if text == "none" else tuple(part.strip() for part in text.split(","))
     if allowed(field) == (True, False):
         return {"yes": True, "y": True, "no": False, "n": False}.get(text.lower(), text)
-    return text.replace(",", "").replace("_", "") if text[0].isdigit() else text
+    if allowed(field) or "," not in text:
+        return text
+    if not re.fullmatch(r"\d{1,3}(,\d{3})+(\.\d+)?", text):
+        raise AnswersError(
+            f"  {text!r} is no number here: commas only set thousands apart, as in 1,500; "
+            "write a fraction with a point, as in 1.5"
+        )
+    return text.replace(",", "")
 
 
 def _save(answers: Answers, path: Path) -> None:
@@ -192,6 +213,10 @@ def _print(advice: Recommendation, *, as_json: bool, quiet: bool) -> None:
         typer.echo(advice.first if advice.verdict == "adapt" else advice.verdict)
         return
     console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        for record in _records(advice):
+            typer.echo("\t".join(" ".join(cell.split()) for cell in record))
+        return
     console.print(advice.text, style="bold")
     for why in advice.provisional:
         console.print(f"Provisional: {why}")
@@ -204,18 +229,37 @@ def _print(advice: Recommendation, *, as_json: bool, quiet: bool) -> None:
     _print_list(console, "Worth finding out", open_ones)
 
 
+def _records(advice: Recommendation) -> Iterator[tuple[str, ...]]:
+    """The advice for other programs to read: what a line is, then what it says."""
+    yield "advice", advice.text
+    yield from (("provisional", why) for why in advice.provisional)
+    yield from (("method", *_cells(ranked)) for ranked in advice.ranked)
+    yield from (("step", _rung(step)) for step in advice.ladder)
+    yield from (("note", note) for note in advice.notes)
+    yield from (("what-if", w.answer, w.now, w.then, w.first_then) for w in advice.what_ifs)
+    for unknown in advice.unknown_that_matter:
+        yield "unknown", unknown.answer, unknown.question, ", ".join(unknown.could_lead_to)
+
+
 def _methods_table(advice: Recommendation) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in ("method", "strength", "memory", "why"):
         table.add_column(column, overflow="fold", no_wrap=column == "method")
     for ranked in advice.ranked:
-        pros = [f"+ {reason.text}" for reason in ranked.reasons_for]
-        cons = [f"- {reason.text}" for reason in ranked.reasons_against]
-        blocked = [f"x {why}" for why in ranked.blockers]
-        memory = f"{ranked.memory_gib:g} GiB" if ranked.memory_gib is not None else "–"
-        strength = "blocked" if blocked else f"{ranked.strength:+d}"
-        table.add_row(ranked.method, strength, memory, "\n".join(blocked or [*pros, *cons]))
+        table.add_row(*_cells(ranked))
     return table
+
+
+def _cells(ranked: RankedMethod) -> tuple[str, str, str, str]:
+    """Method, strength, memory, and why, a reason a line."""
+    from advisor.flowchart import citing
+
+    pros = [f"+ {citing(reason.text, reason.evidence)}" for reason in ranked.reasons_for]
+    cons = [f"- {citing(reason.text, reason.evidence)}" for reason in ranked.reasons_against]
+    blocked = [f"x {why}" for why in ranked.blockers]
+    memory = f"{ranked.memory_gib:g} GiB" if ranked.memory_gib is not None else "–"
+    strength = "blocked" if blocked else f"{ranked.strength:+d}"
+    return ranked.method, strength, memory, "\n".join(blocked or [*pros, *cons])
 
 
 def _rung(step: Any) -> str:

@@ -28,6 +28,6 @@ def memory_bytes(parameters: int, use: Use) -> int:
 
     Args:
         parameters: of the base model.
-        use: answer with it, or train it in full, by LoRA or by QLoRA.
+        use: answer with it, or train it in full, by LoRA or by QLoRA (4-bit base weights).
     """
     return int(parameters * _BYTES[use])

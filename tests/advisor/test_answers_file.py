@@ -26,13 +26,18 @@ def _refused(tmp_path: Path, text: str) -> str:
         ("labelled_examples: " + "9" * 30, "at most 1,000,000,000,000,000,000"),
         ("tasks: '" + "9" * 400 + "'", "at most 1,000,000,000,000,000,000"),
         ("queries_per_day: .inf", "finite number"),
-        ("behaviour: tone", "a list such as [tone, format], not 'tone'"),
+        ("behaviour: 3", "a list such as [tone, format], not 3"),
+        ("behaviour: rude", "not 'rude'. Allowed: tone, style"),
         ("schema_version: 2", "schema_version: 2 is not known here. Allowed: 1"),
         ("tasks: 1\nknowledge: none\ntasks: 2", "answered more than once: tasks"),
         ("tasks: 2026-13-45", "cannot be read as YAML"),
         ("tasks: " + "[" * 5_000, "cannot be read as YAML"),
         ("tasks: !!python/object:os.system x", "cannot be read as YAML"),
         ("tasks: " + "9" * 5_000, "cannot be read as YAML"),
+        ('tasks: !!int ""', "fits no type, or not its tag"),
+        ("tasks: !!bool maybe", "fits no type, or not its tag"),
+        ("tasks: !!timestamp soon", "fits no type, or not its tag"),
+        ("tasks: !!map [a]", "fits no type, or not its tag"),
     ],
     ids=lambda text: text[:24],
 )
@@ -47,9 +52,34 @@ def test_answers_in_another_encoding_give_one_message(tmp_path: Path) -> None:
         load_answers(file)
 
 
-@pytest.mark.parametrize("text", ["start: 2026-13-45", "[" * 5_000, "- a", "just words"])
-def test_a_chart_that_yaml_cannot_hold_gives_one_message(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "behaviour"),
+    [("none", ()), ("tone", ("tone",)), ("tone, format", ("tone", "format")), ("[]", ())],
+)
+def test_a_behaviour_is_written_as_a_list_or_as_its_names(
+    tmp_path: Path, text: str, behaviour: tuple[str, ...]
+) -> None:
+    file = tmp_path / "answers.yaml"
+    file.write_text(f"behaviour: {text}")
+    assert load_answers(file).behaviour == behaviour
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("start: 2026-13-45", "is no flowchart: a value fits no type"),
+        ('start: !!int ""', "is no flowchart: a value fits no type"),
+        ("start: !!bool maybe", "is no flowchart: a value fits no type"),
+        ("[" * 5_000, "is no flowchart"),
+        ("- a", "expected a mapping with the keys schema_version, methods, start, nodes"),
+        ("just words", "expected a mapping"),
+        ("# nothing yet", "expected a mapping"),
+        ("claims: [a]", "claims needs an id with how, source and finding"),
+    ],
+    ids=lambda text: text[:24],
+)
+def test_a_text_that_is_no_chart_gives_one_message(tmp_path: Path, text: str, says: str) -> None:
     file = tmp_path / "chart.yaml"
     file.write_text(text)
-    with pytest.raises(FlowchartError):
+    with pytest.raises(FlowchartError, match=says):
         load_flowchart(file)

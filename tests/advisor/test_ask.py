@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -15,7 +16,9 @@ from typer.testing import CliRunner
 
 import advisor
 from advisor.cli.app import app
-from advisor.errors import AdvisorError
+from advisor.cli.ask import _parsed
+from advisor.errors import AdvisorError, AnswersError
+from advisor.questionnaire import questions
 from benchmarks.store import read_plan
 
 EXAMPLES = sorted(Path(__file__).parents[2].glob("examples/answers-*.yaml"))
@@ -51,8 +54,10 @@ def test_the_version_is_that_of_the_installed_distribution() -> None:
 
 @pytest.mark.parametrize("option", ["--report", "--save", "--plan"])
 def test_a_file_that_cannot_be_written_gives_one_message(tmp_path: Path, option: str) -> None:
+    folder = tmp_path / "folder.yaml"
+    folder.mkdir()
     with pytest.raises(AdvisorError, match="cannot be written"):
-        _run("ask", "--task", "ticket-triage", "--no-input", option, str(tmp_path))
+        _run("ask", "--task", "ticket-triage", "--no-input", option, str(folder))
 
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda path: path.stem)
@@ -63,8 +68,25 @@ def test_every_example_gets_advice(file: Path) -> None:
 
 
 def test_the_table_says_why() -> None:
+    command = ["-m", "advisor.cli.app", "ask", "--task", "ticket-triage", "--no-input"]
+    said, status = pexpect.run(
+        f"{sys.executable} {' '.join(command)}", encoding="utf-8", withexitstatus=True
+    )
+    assert status == 0
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", str(said))
+    assert max(len(line) for line in plain.splitlines()) <= 80
+    assert "Small models gain more from tuning. [MOSBACH23," in " ".join(plain.split())
+
+
+def test_without_a_terminal_each_thing_is_one_line_with_tabs() -> None:
     said = _run("ask", "--task", "ticket-triage", "--no-input")
-    assert "Small models gain more from tuning" in " ".join(said.split())
+    lines = [line.split("\t") for line in said.splitlines()]
+    widths = {"advice": 2, "method": 5, "step": 2, "note": 2, "what-if": 5, "unknown": 4}
+    assert all(len(line) == widths[line[0]] for line in lines)
+    assert lines[0][1].startswith("Climb to lora")
+    methods = {line[1]: line for line in lines if line[0] == "method"}
+    assert methods["rag"][2] == "blocked"
+    assert "Small models gain more from tuning. [MOSBACH23, OURS-READ]" in methods["lora"][4]
 
 
 def test_a_plan_holds_the_candidates_and_the_advice_lies_beside_it(tmp_path: Path) -> None:
@@ -79,6 +101,14 @@ def test_a_plan_holds_the_candidates_and_the_advice_lies_beside_it(tmp_path: Pat
 def test_a_plan_without_a_task_is_refused(tmp_path: Path) -> None:
     with pytest.raises(AdvisorError, match="--task"):
         _run("ask", "--no-input", "--plan", str(tmp_path / "plan.yaml"))
+
+
+@pytest.mark.parametrize("name", ["plan", "plan.json", "plan.YAML"])
+def test_a_plan_that_a_bench_would_not_read_is_refused_before_anything_is_asked(
+    tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(AdvisorError, match=r"\.yaml or \.yml alone"):
+        _run("ask", "--task", "ticket-triage", "--plan", str(tmp_path / name))
 
 
 def test_a_decision_record_is_the_same_twice(tmp_path: Path) -> None:
@@ -106,9 +136,47 @@ def test_the_interview_asks_again_after_a_wrong_answer_and_saves(tmp_path: Path)
     child.sendline("classification")
     child.expect("How many items")
     child.sendline("150")
-    while child.expect([r"Enter: not known\)", pexpect.EOF]) == 0:
+    child.expect("Which score on it")
+    child.expect(r"share, 0 to 1 \(\?: not known\) \[\?\]: ")
+    child.sendline("0,8")
+    child.expect("'0,8' is no number here")
+    child.expect(r"\[\?\]: ")
+    child.sendline("0.8")
+    while child.expect(["Is that knowledge private", r"\(\?: not known\) \[\?\]: "]) == 1:
+        child.sendline("")
+    child.expect(r"yes / no \(\?: not known\) \[no\]: ")
+    child.sendline("?")
+    while child.expect([r"\(\?: not known\) \[", pexpect.EOF]) == 0:
         child.sendline("")
     child.close()
     assert child.exitstatus == 0
-    values = yaml.safe_load(saved.read_text())
-    assert values == {"schema_version": 1, "task_kind": "classification", "eval_items": 150}
+    assert yaml.safe_load(saved.read_text()) == {
+        "schema_version": 1,
+        "task_kind": "classification",
+        "eval_items": 150,
+        "target_score": 0.8,
+        "citations_required": False,
+        "hallucination_tolerance": "medium",
+        "tasks": 1,
+        "keep_general_ability": False,
+        "far_from_pretraining": False,
+        "new_language_or_domain": False,
+        "model_parameters": 134515008,
+        "context_length": 8192,
+        "model_access": "open",
+        "gpu_count": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1500", "1500"), ("1,500", "1500"), ("1,234,567.5", "1234567.5"), ("1.5", "1.5")],
+)
+def test_commas_set_thousands_apart(text: str, value: str) -> None:
+    assert _parsed(text, questions()["queries_per_day"]) == value
+
+
+@pytest.mark.parametrize("text", ["1,5", "1,50", "1500,000", "1,5000", "-1,5", ",500"])
+def test_any_other_comma_in_a_number_is_refused(text: str) -> None:
+    with pytest.raises(AnswersError, match=r"as in 1,500; .* as in 1\.5"):
+        _parsed(text, questions()["queries_per_day"])

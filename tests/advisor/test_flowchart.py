@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from advisor.errors import AnswersError, FlowchartError
-from advisor.flowchart import Condition, facts_of, load_flowchart
+from advisor.flowchart import Condition, Effect, facts_of, load_flowchart
 from advisor.questionnaire import Answers, load_answers, parse_answers
+from advisor.recommend import recommend
 
 
 def _chart() -> Any:
@@ -47,19 +49,73 @@ def test_several_problems_are_listed_together(tmp_path: Path) -> None:
     effect["block"], effect["evidence"] = ["rga"], ["NOBODY99"]
     chart["nodes"][2]["branches"][0]["when"]["answer"] = "knowlege"
     said = _refused(tmp_path, chart)
-    assert "5 problem(s)" in said
+    assert "4 problem(s)" in said
     assert "'island' cannot be reached" in said
     assert "method 'rga' is unknown" in said
     assert "evidence 'NOBODY99' is unknown" in said
     assert "answer 'knowlege' is unknown" in said
-    assert "evidence 'OPENAI-ICE' is not used" in said
 
 
-def test_evidence_that_nothing_rests_on_is_refused(tmp_path: Path) -> None:
-    chart = _chart()
-    for branch in chart["nodes"][-1]["branches"]:
-        branch.pop("effects", None)
-    assert "evidence 'S2-PRETRAIN' is not used" in _refused(tmp_path, chart)
+def test_evidence_that_nothing_in_the_built_in_chart_rests_on_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def own(name: str) -> str:
+        text = files("advisor").joinpath(name).read_text()
+        return text.replace("S2-PRETRAIN", "S2-SIMPLE") if name == "flowchart.yaml" else text
+
+    monkeypatch.setattr("advisor.flowchart._own", own)
+    with pytest.raises(FlowchartError, match="evidence 'S2-PRETRAIN' is not used"):
+        load_flowchart()
+
+
+OWN: dict[str, Any] = {
+    "methods": ["zero-shot"],
+    "start": "first",
+    "nodes": [
+        {
+            "id": "first",
+            "question": "?",
+            "branches": [
+                {
+                    "label": "always",
+                    "otherwise": True,
+                    "next": "end",
+                    "effects": [{"note": "Ask the lawyers.", "evidence": ["LAW", "S2-SIMPLE"]}],
+                }
+            ],
+        }
+    ],
+    "claims": {"LAW": {"how": "read", "source": "our lawyers", "finding": "They know."}},
+}
+
+
+def test_a_users_chart_brings_claims_and_leaves_built_in_ones_unused(tmp_path: Path) -> None:
+    file = tmp_path / "chart.yaml"
+    file.write_text(yaml.safe_dump(OWN))
+    advice = recommend(Answers(), load_flowchart(file))
+    assert advice.claims["LAW"] == "They know. (read: our lawyers)"
+    assert set(advice.claims) == {"LAW", "S2-SIMPLE"}
+    unused = {**OWN, "claims": {**OWN["claims"], "IDLE": OWN["claims"]["LAW"]}}
+    said = _refused(tmp_path, unused)
+    assert "1 problem(s)" in said
+    assert "evidence 'IDLE' is not used" in said
+
+
+@pytest.mark.parametrize(
+    ("effect", "says"),
+    [
+        ({"for": ["rag"], "block": ["lora"], "strength": 1, "reason": "?"}, "needs one of"),
+        ({"for": ["rag"], "against": ["lora"], "strength": 1, "reason": "?"}, "needs one of"),
+        ({"block": ["lora"], "note": "?", "reason": "?"}, "needs one of"),
+        ({}, "needs one of"),
+        ({"for": ["rag"], "reason": "?"}, "rag: a strength of 1 to 3 is missing"),
+        ({"block": ["rag"]}, "rag: a reason is missing"),
+        ({"verdict": "no_adaptation"}, "verdict no_adaptation: a text is missing"),
+    ],
+)
+def test_an_effect_says_exactly_one_thing_and_all_of_it(effect: Any, says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        Effect.model_validate({**effect, "evidence": ["X"]})
 
 
 def test_a_circle_is_refused(tmp_path: Path) -> None:
@@ -142,6 +198,34 @@ def test_a_comparison_with_what_is_not_known_does_not_hold() -> None:
     assert Condition.model_validate({"answer": "tasks", "is": "unknown"}).holds(facts)
 
 
+KNOWN, FALSE = {"answer": "tasks", "is": 2}, {"answer": "tasks", "below": 2}
+UNKNOWN = {"answer": "classes", "below": 5}
+
+
+@pytest.mark.parametrize(
+    ("condition", "truth"),
+    [
+        (UNKNOWN, None),
+        ({"not": UNKNOWN}, None),
+        ({"not": FALSE}, True),
+        ({"not": {"answer": "classes", "is": "unknown"}}, False),
+        ({"answer": "tasks", "at_least_answer": "classes"}, None),
+        ({"any": [UNKNOWN, KNOWN]}, True),
+        ({"any": [UNKNOWN, FALSE]}, None),
+        ({"any": [FALSE, FALSE]}, False),
+        ({"all": [UNKNOWN, KNOWN]}, None),
+        ({"all": [UNKNOWN, FALSE]}, False),
+        ({"all": [KNOWN, KNOWN]}, True),
+    ],
+)
+def test_a_condition_is_true_false_or_not_known_and_so_is_its_not(
+    condition: Any, truth: bool | None
+) -> None:
+    facts = facts_of(Answers(tasks=2))
+    assert Condition.model_validate(condition).holds(facts) is (truth is True)
+    assert Condition.model_validate({"not": condition}).holds(facts) is (truth is False)
+
+
 def test_labels_per_class_and_shares_of_memory_follow_from_the_answers() -> None:
     facts = facts_of(
         Answers(
@@ -155,6 +239,8 @@ def test_labels_per_class_and_shares_of_memory_follow_from_the_answers() -> None
     assert facts["labels_per_class"] == 3
     # 16 bytes a parameter on 16 GiB.
     assert facts["full_memory_share"] == 1
+    # 4-bit weights and an adapter, .9 bytes a parameter.
+    assert facts["qlora_memory_share"] == pytest.approx(0.9 / 16)
     assert facts["knowledge_share"] is None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from advisor.flowchart import Flowchart, load_flowchart
 from advisor.questionnaire import Answers, allowed, is_whole, parse_answers, questions, takes_many
 from advisor.recommend import Recommendation, recommend
+from advisor.render import decision_record
 
 CHART = load_flowchart()
 
@@ -102,6 +104,26 @@ def test_without_a_gpu_a_small_model_is_tuned_and_a_large_one_is_not() -> None:
     assert {r.method for r in large.ranked if r.blockers} >= {"lora", "full"}
 
 
+@pytest.mark.parametrize("parameters", [135_000_000, 600_000_000, 7_000_000_000])
+@pytest.mark.parametrize("gpu_memory_gib", [0.25, 0.75, 1.5, 8, 80])
+def test_a_gpu_however_small_never_blocks_what_no_gpu_allows(
+    parameters: int, gpu_memory_gib: float
+) -> None:
+    def blocked(gib: float) -> set[str]:
+        means = {"model_parameters": parameters, "gpu_memory_gib": gib}
+        return {r.method for r in _advice(**{**TICKETS, **means}).ranked if r.blockers}
+
+    assert blocked(gpu_memory_gib) <= blocked(0)
+
+
+@pytest.mark.parametrize(("gpu_memory_gib", "says"), [(12, "so it may fit"), (4, "Not even 4-bit")])
+def test_where_lora_does_not_fit_qlora_is_weighed(gpu_memory_gib: float, says: str) -> None:
+    # 7 billion parameters: LoRA 15.1 GiB, QLoRA 5.9.
+    means = {"model_parameters": 7_000_000_000, "gpu_memory_gib": gpu_memory_gib}
+    notes = _advice(**{**TICKETS, **means}).notes
+    assert [note for note in notes if "QLoRA" in note and says in note]
+
+
 def test_facts_and_a_house_style_with_labels_make_a_hybrid() -> None:
     advice = _advice(**{**HANDBOOK, "behaviour": ["style"], "labelled_examples": 190})
     assert advice.first in ("raft", "rag+lora")
@@ -151,11 +173,47 @@ def test_every_what_if_really_flips_the_advice() -> None:
     assert all(what.first_then != what.first_now for what in advice.what_ifs)
 
 
-def test_every_reason_cites_a_claim_that_is_printed_with_it() -> None:
-    advice = _advice(**TICKETS)
+@pytest.mark.parametrize(
+    "values",
+    [TICKETS, HANDBOOK, {"labelled_examples": 400}, {"current_score": 0.8, "target_score": 0.6}],
+)
+def test_whatever_the_chart_says_cites_claims_that_are_printed_with_it(values: Any) -> None:
+    advice = _advice(**values)
     cited = {c for r in advice.ranked for reason in r.reasons_for for c in reason.evidence}
-    assert cited
-    assert cited <= set(advice.claims)
+    said = [*advice.provisional, *advice.notes, *(why for r in advice.ranked for why in r.blockers)]
+    said += [step.do for step in advice.ladder if step.method is None]
+    said += [advice.text] if advice.verdict != "adapt" else []
+    ends = [re.search(r" \[([A-Z0-9, -]+)\]$", text) for text in said]
+    assert said
+    assert cited | {claim for end in ends for claim in _ids(end)} <= set(advice.claims)
+    assert all(text in decision_record(advice) for text in said)
+
+
+def _ids(end: re.Match[str] | None) -> list[str]:
+    assert end is not None
+    return end[1].split(", ")
+
+
+def test_enough_labels_for_a_behaviour_that_is_not_known_ask_for_it_first() -> None:
+    advice = _advice(labelled_examples=400)
+    assert advice.path[3].branch == "50 and more, behaviour not known"
+    assert advice.first == "icl-nearest"
+    found = {u.answer: u.could_lead_to for u in advice.unknown_that_matter}
+    assert "lora" in found["behaviour"]
+    assert any("See what the plain prompt gets wrong" in step.do for step in advice.ladder)
+
+
+def test_knowledge_that_fits_the_prompt_is_put_there_before_anything_is_retrieved() -> None:
+    advice = _advice(knowledge="static", knowledge_tokens=1_000, context_length=8_192)
+    steps = [step.do for step in advice.ladder]
+    prompt = next(n for n, do in enumerate(steps) if do.startswith("Put the knowledge into the"))
+    assert prompt < steps.index("Run zero-shot.")
+
+
+@pytest.mark.parametrize(("kind", "harder"), [("generation", True), ("classification", False)])
+def test_outputs_that_are_harder_to_learn_are_said_to_need_more(kind: str, harder: bool) -> None:
+    notes = _advice(**{**TICKETS, "task_kind": kind}).notes
+    assert any("more examples" in note for note in notes) == harder
 
 
 def _values() -> st.SearchStrategy[dict[str, Any]]:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from advisor.flowchart import Step, load_flowchart
-from advisor.questionnaire import Answers, as_text, parse_answers, questions
+from advisor.cli.ask import _parsed
+from advisor.flowchart import Step, facts_of, load_flowchart
+from advisor.questionnaire import Answers, allowed, as_text, detail, parse_answers, questions
 from advisor.recommend import Recommendation, recommend
 
 CHART = load_flowchart()
@@ -128,7 +129,7 @@ def _cases() -> list[Answers]:
         },
         {
             "labelled_examples": [None, 0, 5, 20, 200, 20_000],
-            "behaviour": [(), ("style",)],
+            "behaviour": [None, (), ("style",)],
             "far_from_pretraining": [True],
             "keep_general_ability": [None, False],
         },
@@ -162,3 +163,26 @@ def test_every_question_says_why_it_is_asked() -> None:
         assert field.description, name
         assert isinstance(extra, dict)
         assert extra["why"], name
+
+
+def test_every_question_reaches_a_condition_or_is_kept_for_the_record() -> None:
+    compared = {name for p in CHART.comparisons() for name in (p.answer, p.at_least_answer)}
+    numbers = {name: 1 for name, field in questions().items() if not allowed(field)}
+    base = facts_of(Answers.model_construct(**numbers))
+    for name, field in questions().items():
+        other = facts_of(Answers.model_construct(**{**numbers, name: 2}))
+        moved = {fact for fact in base if base[fact] != other[fact]}
+        assert bool(moved & compared) != ("ept for the record" in detail(field, "why")), name
+
+
+def test_what_the_interview_suggests_can_be_answered() -> None:
+    suggested = {name: detail(field, "suggested") for name, field in questions().items()}
+    for name, text in suggested.items():
+        if text:
+            parse_answers({name: _parsed(text, questions()[name])}, "suggested")
+    assert {name: suggested[name] for name in ("tasks", "model_access")} == {
+        "tasks": "1",
+        "model_access": "open",
+    }
+    assert not suggested["gpu_memory_gib"]
+    assert not suggested["labelled_examples"]
