@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import math
 import os
 import shlex
 import sys
@@ -22,7 +22,9 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
+
+from advisor.cli.tables import show
+from advisor.cli.writing import writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,11 +36,19 @@ if TYPE_CHECKING:
 
 # How often a long phase says where it is when nobody looks at a terminal.
 _PLAIN_SECONDS = 30.0
+_PLAN_SUFFIXES = (".yaml", ".yml")
+
+
+def _above_zero(minutes: float | None) -> float | None:
+    if minutes is not None and not 0 < minutes < math.inf:
+        raise typer.BadParameter(f"{minutes:g}: give a number of minutes above 0")
+    return minutes
 
 
 def bench(
     target: Annotated[
-        str | None, typer.Argument(metavar="PLAN|TASK", help="A plan (YAML) or a task.")
+        str | None,
+        typer.Argument(metavar="PLAN|TASK", help="A plan (.yaml or .yml), or a task."),
     ] = None,
     *,
     methods: Annotated[str | None, typer.Option(help="Names, separated by commas.")] = None,
@@ -50,7 +60,8 @@ def bench(
         int | None, typer.Option(min=1, help="Passes over the training items.")
     ] = None,
     budget_minutes: Annotated[
-        float | None, typer.Option(help="No method starts after this time.")
+        float | None,
+        typer.Option(callback=_above_zero, help="No method starts after this time."),
     ] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with this run folder.")] = None,
     data_dir: Annotated[
@@ -63,8 +74,9 @@ def bench(
 ) -> None:
     """Run methods on a task and compare them: quality, cost, memory, latency.
 
-    PLAN is a file that `advisor ask --plan` wrote; TASK is a name or a task folder and runs
-    every known method unless --methods chooses. Ctrl-C loses no finished answer.
+    PLAN is a .yaml or .yml file that `advisor ask --plan` wrote. TASK is a name, a task folder
+    or lm-eval:FILE.yaml, and runs every known method unless --methods chooses. Ctrl-C loses no
+    finished answer.
 
     For example:
 
@@ -76,7 +88,9 @@ def bench(
 
       advisor bench --resume runs/mine
     """
-    _need_the_extra()
+    from benchmarks.tasks.extra import need_the_extra
+
+    need_the_extra("advisor bench", "torch", "lm_eval", "faiss")
     if data_dir is not None:
         from benchmarks.tasks.catalogue import DATA_DIR_VARIABLE
 
@@ -98,17 +112,6 @@ def bench(
 # ---------------------------------------------------------------- what to run
 
 
-def _need_the_extra() -> None:
-    from strategies.errors import UserError
-
-    missing = [name for name in ("torch", "lm_eval", "faiss") if not importlib.util.find_spec(name)]
-    if missing:
-        raise UserError(
-            f"advisor bench needs {', '.join(missing)}, which the base install leaves out. "
-            "Run: pip install 'adaptation-advisor[bench]'"
-        )
-
-
 def _refuse_with_resume(*given: object) -> None:
     if any(value is not None for value in given):
         raise typer.BadParameter(
@@ -122,11 +125,27 @@ def _plan_of(target: str, methods: str | None) -> Plan:
     from benchmarks.store import read_plan
     from strategies.method import registry
 
-    if target.endswith((".yaml", ".yml")):
+    if _names_a_plan(target):
         plan = read_plan(Path(target))
-        return _with_methods(plan, methods) if methods else plan
-    plan = Plan(task=target, methods=tuple(registry().methods.values()))
+    else:
+        plan = Plan(task=target, methods=tuple(registry().methods.values()))
     return _with_methods(plan, methods) if methods else plan
+
+
+def _names_a_plan(target: str) -> bool:
+    """Whether a target is a plan file; a task is a name, a folder or ``lm-eval:FILE.yaml``."""
+    from benchmarks.tasks.catalogue import LM_EVAL, known_tasks
+    from strategies.errors import UserError
+
+    path = Path(target)
+    if target in known_tasks() or target.startswith(LM_EVAL) or path.is_dir():
+        return False
+    if path.is_file() and path.suffix not in _PLAN_SUFFIXES:
+        raise UserError(
+            f"{target} is no plan. A plan is a .yaml or .yml file that lists a task and methods; "
+            "`advisor ask --task TASK --plan plan.yaml` writes one."
+        )
+    return path.suffix in _PLAN_SUFFIXES
 
 
 def _with_methods(plan: Plan, names: str) -> Plan:
@@ -179,18 +198,29 @@ def _cut(plan: Plan, test: int | None, train: int | None, epochs: int | None) ->
 
 def _numbers(text: str) -> tuple[int, ...]:
     try:
-        return tuple(dict.fromkeys(int(part) for part in text.split(",")))
+        numbers = tuple(int(part) for part in text.split(","))
     except ValueError:
         raise typer.BadParameter(f"--seeds {text}: give whole numbers, such as 0,1,2") from None
+    if not all(0 <= number < 2**32 for number in numbers):
+        raise typer.BadParameter(f"--seeds {text}: a seed is at least 0 and below {2**32}")
+    if len(set(numbers)) != len(numbers):
+        raise typer.BadParameter(f"--seeds {text}: give every seed once")
+    return numbers
 
 
 def _whole_task_path(name: str) -> str:
-    """A run is resumed from anywhere, so a folder is kept as a whole path."""
-    from benchmarks.tasks.catalogue import bundled_tasks, recipes
+    """A run is resumed from anywhere, so a folder or file is kept as a whole path."""
+    from benchmarks.tasks.catalogue import LM_EVAL, folder_argument, known_tasks
 
-    known = {spec.id for spec in bundled_tasks()} | set(recipes())
-    path = Path(name).expanduser()
-    return str(path.resolve()) if name not in known and path.is_dir() else name
+    path = Path(name.removeprefix(LM_EVAL)).expanduser()
+    if name.startswith(LM_EVAL):
+        return f"{LM_EVAL}{path.resolve()}" if path.suffix in _PLAN_SUFFIXES else name
+    if name in known_tasks():
+        if path.is_dir():
+            text = f"{name} is the task that `advisor tasks` lists; the folder of that name here is"
+            typer.echo(f"{text} {folder_argument(path)}", err=True)
+        return name
+    return str(path.resolve()) if path.is_dir() else name
 
 
 def _whole_model_path(name: str) -> str:
@@ -210,12 +240,21 @@ def _beginning(
 
     resolved = resolve(plan, console.print)
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    folder = out or Path("runs") / f"{resolved.task.id}-{stamp}"
+    folder = out or Path("runs") / f"{_as_folder(resolved.task.id)}-{stamp}"
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     origin = Origin(
         command=shlex.join(["advisor", *sys.argv[1:]]),
         recommendation=_recommendation_beside(target),
     )
     return folder, lambda means: run(resolved, folder, means, origin)
+
+
+def _as_folder(task: str) -> str:
+    """A task's id as part of a file name; ``lm-eval:FILE.yaml`` holds a path."""
+    from benchmarks.tasks.corpus import slug
+
+    return slug(task.rpartition("/")[2])
 
 
 def _going_on(folder: Path, budget_minutes: float | None) -> Callable[[Means], None]:
@@ -348,7 +387,8 @@ def _report(folder: Path, console: Console) -> None:
 
     report, *_ = write_report(folder)
     comparison = read_record(folder / "comparison.json", Comparison)
-    _show(comparison, console)
+    if not console.quiet:
+        _show(comparison)
     typer.echo(str(report) if console.quiet else f"Report: {report}")
     methods = [result for result in comparison.methods if not result.floor]
     if not any(result.status in ("finished", "partial") for result in methods):
@@ -358,20 +398,11 @@ def _report(folder: Path, console: Console) -> None:
         )
 
 
-def _show(comparison: Comparison, console: Console) -> None:
-    heads = ["method", comparison.run.task.metric, "95 %", "standing", "train s"]
-    heads += ["peak MiB", "p50 ms", "tokens"]
+def _show(comparison: Comparison) -> None:
+    scored = ["train s", "peak MiB", "p50 ms", "tokens"]
+    heads = ["method", comparison.run.task.metric, "95 %", "standing", *scored]
     rows = [_row(result) for result in comparison.methods]
-    if not console.is_terminal:
-        for row in [heads, *rows]:
-            console.print("\t".join(row), soft_wrap=True)
-        return
-    table = Table(box=None, header_style="bold")
-    for place, head in enumerate(heads):
-        table.add_column(head, justify="left" if place in (0, 3) else "right")
-    for row in rows:
-        table.add_row(*row)
-    console.print(table)
+    show(heads, rows, right={*heads[1:3], *scored})
 
 
 def _row(result: MethodResult) -> list[str]:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
+
+from advisor.cli.tables import show
 
 if TYPE_CHECKING:
     from benchmarks.results import RunsComparison
@@ -34,6 +34,9 @@ def compare(
 
       advisor compare runs/before runs/after --json
     """
+    from benchmarks.tasks.extra import need_the_extra
+
+    need_the_extra("advisor compare", "scipy", "statsmodels")
     from benchmarks.comparison import compare_runs
     from benchmarks.store import read_run
 
@@ -46,7 +49,7 @@ def compare(
             f"{found.run_a.task.id}, {found.metric}: {found.items} shared items "
             f"(only in a: {found.only_a}, only in b: {found.only_b}, changed: {found.changed})"
         )
-    _print_rows(_rows(found))
+    show(_HEAD, _rows(found), right=_HEAD[1:-1])
     if not quiet:
         _print_rest(found)
 
@@ -65,20 +68,6 @@ def _rows(found: RunsComparison) -> list[tuple[str, ...]]:
         )
         for common in found.methods
     ]
-
-
-def _print_rows(rows: list[tuple[str, ...]]) -> None:
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        for row in (_HEAD, *rows):
-            typer.echo("\t".join(row))
-        return
-    table = Table(box=None, header_style="bold")
-    for heading in _HEAD:
-        table.add_column(heading, no_wrap=heading == "method")
-    for row in rows:
-        table.add_row(*row)
-    console.print(table)
 
 
 def _print_rest(found: RunsComparison) -> None:

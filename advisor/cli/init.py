@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from advisor.cli.writing import writing
+
 
 def init(
     folder: Annotated[Path, typer.Argument(help="Folder to make; must not exist or be empty.")],
     source: Annotated[
-        Path, typer.Option("--from", help="CSV, TSV, JSONL or chat JSONL of labelled lines.")
+        Path,
+        typer.Option("--from", help="Labelled lines: .csv, .tsv, .jsonl (objects or chats)."),
     ],
     *,
     input_column: Annotated[
@@ -20,9 +24,16 @@ def init(
     output_column: Annotated[
         str | None, typer.Option(help="Column with the answer; else found by its usual names.")
     ] = None,
+    group_column: Annotated[
+        str | None,
+        typer.Option(help="Column of what several lines share; they stay in one split."),
+    ] = None,
     kind: Annotated[
         str | None,
-        typer.Option(help="classification, qa, extraction, rewriting or generation; else guessed."),
+        typer.Option(
+            help="classification, multiple-choice, qa, extraction, rewriting or generation; "
+            "else guessed."
+        ),
     ] = None,
     corpus: Annotated[
         Path | None, typer.Option(help="Folder of documents (.md, .txt, .jsonl) to search.")
@@ -33,6 +44,8 @@ def init(
     """Make a task folder from a file of labelled lines.
 
     The lines are split into train, validation and test (60, 10 and 30 %), always the same way.
+    Lines about one customer, document or incident belong together: name their --group-column.
+    A line of .jsonl may bring its own group, outputs, choices and passages.
 
     For example:
 
@@ -40,16 +53,20 @@ def init(
 
       advisor init my-task --from tickets.csv --input-column body --output-column queue
 
+      advisor init my-task --from tickets.csv --group-column customer
+
       advisor init faq --from chats.jsonl --corpus handbook/ --kind qa
     """
-    from benchmarks.tasks.scaffold import KINDS, Source, scaffold, usual_columns
+    from benchmarks.tasks.catalogue import folder_argument
+    from benchmarks.tasks.scaffold import KINDS, Source, scaffold
 
     chosen = next((known for known in KINDS if known == kind), None)
     if kind is not None and chosen is None:
         raise typer.BadParameter(f"{kind!r} is none of: {', '.join(KINDS)}", param_hint="--kind")
-    named = {"input": input_column, "output": output_column}
-    columns = usual_columns(source) | {ours: name for ours, name in named.items() if name}
-    made = scaffold(folder, Source(source, columns, chosen, corpus, instruction))
+    named = {"input": input_column, "output": output_column, "group": group_column}
+    columns = {ours: name for ours, name in named.items() if name}
+    with writing(folder):
+        made = scaffold(folder, Source(source, columns, chosen, corpus, instruction))
     if quiet:
         typer.echo(folder)
         return
@@ -61,4 +78,5 @@ def init(
     sizes = f"{len(task.train)} train, {len(task.validation)} validation, {len(task.test)} test"
     documents = f", {len(task.corpus)} passages" if task.corpus else ""
     typer.echo(f"Items: {sizes}{documents}")
-    typer.echo(f"Look at {folder / 'task.yaml'}, then run: advisor bench {folder}")
+    command = shlex.join(["advisor", "bench", folder_argument(folder)])
+    typer.echo(f"Look at {folder / 'task.yaml'}, then run: {command}")

@@ -6,12 +6,13 @@ import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
+
+from advisor.cli.tables import show
 
 
 def methods(
     as_json: Annotated[bool, typer.Option("--json", help="Print full configurations.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the names only.")] = False,
 ) -> None:
     """List the methods that a bench can run, built in and from plug-ins.
 
@@ -27,11 +28,17 @@ def methods(
     if as_json:
         typer.echo(json.dumps([m.model_dump(mode="json") for m in known.values()], indent=2))
         return
-    table = Table(box=None, pad_edge=False)
-    for column in ("method", "prompting", "weights", "needs", "what it does"):
-        table.add_column(column, overflow="fold")
-    for method in known.values():
-        needs = ", ".join(sorted(method.needs)) or "nothing"
-        row = (method.name, method.prompting.kind, method.weights.kind, needs, method.summary)
-        table.add_row(*row)
-    Console().print(table)
+    if quiet:
+        typer.echo("\n".join(known))
+        return
+    rows = [
+        (
+            method.name,
+            method.prompting.kind,
+            method.weights.kind,
+            ", ".join(sorted(method.needs)) or "nothing",
+            method.summary,
+        )
+        for method in known.values()
+    ]
+    show(("method", "prompting", "weights", "needs", "what it does"), rows)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from advisor.cli.writing import writing
+
 if TYPE_CHECKING:
     from benchmarks.store import Run
 
@@ -45,19 +47,25 @@ def report(
 
       advisor report runs/ticket-triage --format html --out report.html
     """
-    for path in write_report(run, form.value, out, data_dir):
+    from benchmarks.tasks.extra import need_the_extra
+
+    need_the_extra("advisor report", "scipy", "statsmodels", "matplotlib")
+    for path in write_report(run, form, out, data_dir):
         if not quiet:
             typer.echo(path)
 
 
 def write_report(
-    folder: Path, form: str = "md", out: Path | None = None, data_dir: Path | None = None
+    folder: Path,
+    form: ReportFormat = ReportFormat.md,
+    out: Path | None = None,
+    data_dir: Path | None = None,
 ) -> list[Path]:
     """Write the report of a run folder and its ``comparison.json``.
 
     Args:
         folder: a run folder, finished or not.
-        form: ``md``, ``html`` or ``json``.
+        form: what to write.
         out: file to write; None is ``report.<form>`` in the run folder.
         data_dir: where a recipe finds its public files.
 
@@ -66,6 +74,7 @@ def write_report(
 
     Raises:
         RunError: it is no run folder, or it is damaged.
+        AdvisorError: a file cannot be written.
     """
     from benchmarks.comparison import compare
     from benchmarks.report import render
@@ -73,13 +82,15 @@ def write_report(
 
     run = read_run(folder)
     comparison = compare(run, inputs_of(run, data_dir))
-    write_record(folder / "comparison.json", comparison)
+    with writing(folder / "comparison.json"):
+        write_record(folder / "comparison.json", comparison)
     target = out or folder / f"report.{form}"
     written: list[Path] = []
-    for name, content in render(comparison, ReportFormat(form).value, target.stem).items():
+    for name, content in render(comparison, form.value, target.stem).items():
         path = target.parent / name if written else target
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, content.decode())
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(path, content.decode())
         written.append(path)
     return written
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
+
+from advisor.cli.tables import show
 
 if TYPE_CHECKING:
     from benchmarks.records import TaskCard
@@ -39,7 +39,11 @@ def tasks(
     from benchmarks.tasks.catalogue import load_task
 
     if name is not None:
-        _show_card(load_task(name, data_dir).card(), as_json=as_json)
+        card = load_task(name, data_dir).card()
+        if quiet:
+            typer.echo(card.id)
+        else:
+            _show_card(card, as_json=as_json)
         return
     rows = _rows(data_dir)
     if as_json:
@@ -47,7 +51,9 @@ def tasks(
     elif quiet:
         typer.echo("\n".join(row["id"] for row in rows))
     else:
-        _show_table(rows)
+        show(list(rows[0]), [list(row.values()) for row in rows])
+        if any(row["data"] == "no" for row in rows):
+            typer.echo("Where to get data that is not here: advisor tasks NAME", err=True)
 
 
 def _rows(data_dir: Path | None) -> list[dict[str, Any]]:
@@ -69,22 +75,6 @@ def _rows(data_dir: Path | None) -> list[dict[str, Any]]:
         }
         for spec, origin, there in known
     ]
-
-
-def _show_table(rows: list[dict[str, Any]]) -> None:
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        for values in (list(rows[0]), *(list(row.values()) for row in rows)):
-            typer.echo("\t".join(values))
-        return
-    table = Table(box=None, header_style="bold")
-    for heading in rows[0]:
-        table.add_column(heading, overflow="fold", no_wrap=heading == "id")
-    for row in rows:
-        table.add_row(*row.values())
-    console.print(table)
-    if any(row["data"] == "no" for row in rows):
-        console.print("A task without its data: advisor tasks NAME says where to get it.")
 
 
 def _show_card(card: TaskCard, *, as_json: bool) -> None:

@@ -22,12 +22,12 @@ from benchmarks.tasks.loading import (
     SPEC_FILE,
     parse_items,
     read_spec,
-    sha256_of,
 )
 from benchmarks.tasks.problems import Problems
 from benchmarks.tasks.reading import read_records
 from benchmarks.tasks.task import SPLITS, Item, Split, TaskSpec, fixed_order
 from strategies.errors import DataError
+from strategies.hashing import sha256_of_file
 
 AUTHORED_FILE = "authored.jsonl"
 SEED = 20
@@ -61,9 +61,9 @@ def author(folder: Path) -> dict[Split, int]:
     items = _authored(folder, spec)
     splits = split_by_group(items, _targets(len(items)))
     for name in SPLITS:
-        written = [_line(misspelt(item, spec.misspell_rate)) for item in splits[name]]
+        written = [item_line(misspelt(item, spec.misspell_rate)) for item in splits[name]]
         (folder / f"{name}.jsonl").write_text("".join(written), encoding="utf-8", newline="\n")
-    _pin(folder)
+    _pin(folder, spec)
     return {name: len(splits[name]) for name in SPLITS}
 
 
@@ -108,6 +108,26 @@ def split_by_group(items: Sequence[Item], targets: Mapping[Split, int]) -> dict[
         for label in labels:
             missing[split][label] -= 1
     return {split: sorted(found, key=_order) for split, found in splits.items()}
+
+
+def item_line(item: Item) -> str:
+    """An item as a line of a split's .jsonl file."""
+    fields: dict[str, object] = {"id": item.id, "input": item.input}
+    if len(item.outputs) == 1:
+        fields["output"] = item.output
+    else:
+        fields["outputs"] = list(item.outputs)
+    if item.passages:
+        fields["passages"] = list(item.passages)
+    if item.choices:
+        fields["choices"] = list(item.choices)
+    if item.group:
+        fields["group"] = item.group
+    if item.checks:
+        fields["checks"] = [
+            check.model_dump(mode="json", exclude_defaults=True) for check in item.checks
+        ]
+    return json.dumps(fields, ensure_ascii=False) + "\n"
 
 
 def _authored(folder: Path, spec: TaskSpec) -> list[Item]:
@@ -171,29 +191,16 @@ def _typo(word: str, draw: random.Random) -> str:
     return before + draw.choice(_NEIGHBOURS[letter]) + after
 
 
-def _line(item: Item) -> str:
-    fields: dict[str, object] = {"id": item.id, "input": item.input}
-    if len(item.outputs) == 1:
-        fields["output"] = item.output
-    else:
-        fields["outputs"] = list(item.outputs)
-    if item.passages:
-        fields["passages"] = list(item.passages)
-    if item.group:
-        fields["group"] = item.group
-    if item.checks:
-        fields["checks"] = [
-            check.model_dump(mode="json", exclude_defaults=True) for check in item.checks
-        ]
-    return json.dumps(fields, ensure_ascii=False) + "\n"
-
-
-def _pin(folder: Path) -> None:
+def _pin(folder: Path, spec: TaskSpec) -> None:
     path = folder / SPEC_FILE
     names = [f"{split}.jsonl" for split in SPLITS]
-    names += [f"corpus/{file.name}" for file in corpus_files(folder / "corpus")]
-    block = "hashes:\n" + "".join(f"  {name}: {sha256_of(folder / name)}\n" for name in names)
+    if spec.corpus is not None:
+        corpus = folder / spec.corpus
+        within = (file.relative_to(corpus) for file in corpus_files(corpus))
+        names += [(Path(spec.corpus) / file).as_posix() for file in within]
+    pinned = "".join(f"  {name}: {sha256_of_file(folder / name)}\n" for name in names)
     kept = re.sub(r"^hashes:.*\n(?:[ \t]+.*\n|\n(?=[ \t]))*", "", _read(path), flags=re.MULTILINE)
+    block = f"hashes:\n{pinned}"
     path.write_text(kept.rstrip("\n") + "\n" + block, encoding="utf-8", newline="\n")
 
 

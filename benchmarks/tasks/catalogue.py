@@ -7,6 +7,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
+from benchmarks.tasks.extra import need_the_extra
 from benchmarks.tasks.loading import load_folder, read_spec
 from benchmarks.tasks.recipes import RECIPES
 from benchmarks.tasks.recipes.recipe import Recipe
@@ -14,6 +15,7 @@ from benchmarks.tasks.task import AnswerValue, Task, TaskSpec
 from strategies.errors import DataError
 
 DATA_DIR_VARIABLE = "ADVISOR_DATA_DIR"
+LM_EVAL = "lm-eval:"
 
 
 def load_task(name: str, data_dir: Path | None = None) -> Task:
@@ -21,18 +23,21 @@ def load_task(name: str, data_dir: Path | None = None) -> Task:
 
     Args:
         name: id of a bundled task, id of a recipe, path of a task folder, ``lm-eval:NAME`` for
-            a task that comes with lm-eval, or ``lm-eval:FILE.yaml``.
+            a task that comes with lm-eval, or ``lm-eval:FILE.yaml``. A known id wins over a
+            folder of that name; ``./ID`` is the folder.
         data_dir: where a recipe finds its public files; None takes the folder named by the
             environment variable ``ADVISOR_DATA_DIR``.
 
     Raises:
         DataError: there is no such task, or its data cannot be used; lists every problem.
+        UserError: it is a task of lm-eval, which is not installed.
     """
     if name in _bundled_folders():
         return load_folder(_bundled_folders()[name])
     if name in RECIPES:
         return RECIPES[name].load(data_dir or default_data_dir())
-    if name.startswith("lm-eval:"):
+    if name.startswith(LM_EVAL):
+        need_the_extra(f"Task {name}", "lm_eval", "datasets")
         # lm-eval takes seconds to import, and only its own tasks need it to be loaded.
         from benchmarks.evaluation import installed_task
 
@@ -40,11 +45,20 @@ def load_task(name: str, data_dir: Path | None = None) -> Task:
     folder = Path(name).expanduser()
     if folder.is_dir():
         return load_folder(folder)
-    known = ", ".join([*_bundled_folders(), *RECIPES])
     raise DataError(
-        f"Task {name!r} is neither a known task nor a folder. Known: {known}. "
+        f"Task {name!r} is neither a known task nor a folder. Known: {', '.join(known_tasks())}. "
         "Run: advisor tasks, or make a folder of your own with: advisor init"
     )
+
+
+def known_tasks() -> list[str]:
+    """Ids of the bundled tasks and of the recipes."""
+    return [*_bundled_folders(), *RECIPES]
+
+
+def folder_argument(folder: Path) -> str:
+    """How a task folder is named so that `load_task` takes it for nothing else."""
+    return f"./{folder}" if str(folder) in known_tasks() else str(folder)
 
 
 def bundled_tasks() -> list[TaskSpec]:

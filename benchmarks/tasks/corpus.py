@@ -1,4 +1,7 @@
-"""Reads a folder of documents into passages: Markdown by section, JSONL by line, text whole."""
+"""Reads a folder of documents into passages: Markdown by section, JSONL by line, text whole.
+
+Folders inside it are read too: a document's name is its path in the folder, without the suffix.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,12 @@ _READ = ".md, .jsonl, .txt"
 
 
 def read_corpus(folder: Path, problems: Problems) -> tuple[Passage, ...]:
-    """All passages of a folder, in order of file name; what is wrong goes into `problems`."""
-    found = [passage for path in corpus_files(folder) for passage in _passages(path, problems)]
+    """All passages of a folder, in order of path; what is wrong goes into `problems`."""
+    found = [
+        passage
+        for path in corpus_files(folder)
+        for passage in _passages(path, path.relative_to(folder), problems)
+    ]
     if not found:
         problems.add("corpus", f"{shown(str(folder))} holds no passage; it is read from {_READ}")
     for name, uses in Counter(passage.id for passage in found).items():
@@ -29,11 +36,19 @@ def read_corpus(folder: Path, problems: Problems) -> tuple[Passage, ...]:
 
 
 def corpus_files(folder: Path) -> list[Path]:
-    """The files of a corpus in order of name; [] when there is no such folder."""
+    """The files of a corpus and of the folders in it, in order of path; hidden ones are left out.
+
+    Returns:
+        [] when there is no such folder.
+    """
     try:
-        return sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+        return sorted(p for p in folder.rglob("*") if p.is_file() and not _hidden(p, folder))
     except (OSError, ValueError):
         return []
+
+
+def _hidden(path: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(folder).parts)
 
 
 def slug(text: str) -> str:
@@ -44,8 +59,8 @@ def slug(text: str) -> str:
 def split_markdown(stem: str, text: str) -> Iterator[Passage]:
     """The sections of a Markdown document that hold text.
 
-    Text before the first section has the document's own id; a section ``## Annual leave`` of
-    ``time-off.md`` is ``time-off#annual-leave``.
+    Text before the first section has the document's own id, `stem`; a section
+    ``## Annual leave`` of ``time-off.md`` is ``time-off#annual-leave``.
     """
     title = ""
     used: set[str] = set()
@@ -62,16 +77,17 @@ def split_markdown(stem: str, text: str) -> Iterator[Passage]:
         yield Passage(id=identifier, title=f"{title or stem}{section}", text=body)
 
 
-def _passages(path: Path, problems: Problems) -> list[Passage]:
+def _passages(path: Path, within: Path, problems: Problems) -> list[Passage]:
     suffix = path.suffix.lower()
+    name = within.with_suffix("").as_posix()
     if suffix == ".md":
-        return list(split_markdown(path.stem, read_text(path, problems)))
+        return list(split_markdown(name, read_text(path, problems)))
     if suffix == ".jsonl":
         return list(_json_passages(path, problems))
     if suffix == ".txt":
         text = read_text(path, problems).strip()
-        return [Passage(id=path.stem, text=text)] if text else []
-    problems.add(path, f"cannot be read as a document; allowed: {_READ}")
+        return [Passage(id=name, text=text)] if text else []
+    problems.add(within.as_posix(), f"cannot be read as a document; allowed: {_READ}")
     return []
 
 

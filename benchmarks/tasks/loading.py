@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,8 +32,10 @@ from benchmarks.tasks.task import (
     combined_sha256,
 )
 from strategies.data import Passage
+from strategies.hashing import sha256_of_file
 
 SPEC_FILE = "task.yaml"
+CORPUS_FOLDER = "corpus"
 NEXT_STEP = "Nothing was read. Correct these and run the same command again."
 
 _TAG_ERRORS = (ValueError, LookupError, AttributeError, TypeError, ArithmeticError, RecursionError)
@@ -50,7 +51,8 @@ def load_folder(folder: Path) -> Task:
 
     Args:
         folder: holds ``task.yaml``, ``test.jsonl`` and optionally ``train.jsonl``,
-            ``validation.jsonl`` (each may be ``.csv`` or ``.tsv`` instead) and a corpus.
+            ``validation.jsonl`` (each may be ``.csv`` or ``.tsv`` instead) and a corpus, which
+            is the folder ``corpus`` when ``task.yaml`` does not name one.
 
     Raises:
         DataError: something cannot be used; the message lists every problem.
@@ -62,7 +64,7 @@ def load_folder(folder: Path) -> Task:
     splits, places = _splits(folder, spec, problems)
     check_splits(spec, splits, places, problems)
     problems.raise_if_any()
-    hashes = {_relative(path, folder): sha256_of(path) for path in files}
+    hashes = {name: sha256_of_file(path) for name, path in files.items()}
     _compare_hashes(folder, spec, problems)
     problems.raise_if_any()
     database = (folder / spec.database).resolve() if spec.database else None
@@ -79,12 +81,6 @@ def read_spec(folder: Path) -> TaskSpec:
     spec = _spec(folder, problems)
     problems.raise_if_any()
     return spec
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 (hexadecimal) of a file's bytes."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def normal_input(text: str) -> str:
@@ -145,6 +141,8 @@ def _spec(folder: Path, problems: Problems) -> TaskSpec:
         raise AssertionError("a description that cannot be read is a problem")
     for wrong in _wrong_with_spec(spec):
         problems.add(path, wrong)
+    if "corpus" not in spec.model_fields_set and (folder / CORPUS_FOLDER).is_dir():
+        return spec.model_copy(update={"corpus": CORPUS_FOLDER})
     return spec
 
 
@@ -187,18 +185,26 @@ def _wrong_with_spec(spec: TaskSpec) -> list[str]:
     return wrong
 
 
-def _files(folder: Path, spec: TaskSpec, problems: Problems) -> list[Path]:
+def _files(folder: Path, spec: TaskSpec, problems: Problems) -> dict[str, Path]:
+    """All files that a task is read from, by the name under which they count in its hash."""
     files = [folder / SPEC_FILE]
     for split in SPLITS:
         files += _split_files(folder, split)
-    if spec.corpus is not None:
-        files += corpus_files(folder / spec.corpus)
     if spec.database is not None:
         if is_file(folder / spec.database):
             files.append(folder / spec.database)
         else:
             problems.add(SPEC_FILE, f"database {shown(spec.database)} is missing")
-    return files
+    named = {_in(path.parent, folder) + path.name: path for path in files}
+    if spec.corpus is not None:
+        corpus = folder / spec.corpus
+        for path in corpus_files(corpus):
+            named[_in(corpus, folder) + path.relative_to(corpus).as_posix()] = path
+    return named
+
+
+def _in(place: Path, folder: Path) -> str:
+    return "" if place == folder else f"{place.name}/"
 
 
 def _split_files(folder: Path, split: Split) -> list[Path]:
@@ -350,13 +356,9 @@ def _compare_hashes(folder: Path, spec: TaskSpec, problems: Problems) -> None:
         path = folder / name
         if not is_file(path):
             problems.add(name, "is missing; 'hashes' in task.yaml lists it")
-        elif sha256_of(path) != wanted.lower():
+        elif (found := sha256_of_file(path)) != wanted.lower():
             problems.add(
                 name,
-                f"has SHA-256 {sha256_of(path)}, but 'hashes' in task.yaml says {wanted}; "
+                f"has SHA-256 {found}, but 'hashes' in task.yaml says {wanted}; "
                 "if the change was meant, update or remove that line",
             )
-
-
-def _relative(path: Path, folder: Path) -> str:
-    return path.name if path.parent == folder else f"{path.parent.name}/{path.name}"

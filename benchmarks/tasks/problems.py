@@ -28,6 +28,10 @@ class Problems:
         """Whether there is any problem."""
         return bool(self._lines)
 
+    def about(self, file: Path) -> bool:
+        """Whether there is any problem of this file."""
+        return any(name == file.name for name, _ in self._lines)
+
     def add(self, file: Path | str, message: str, line: int | None = None) -> None:
         """Note a problem of a file, or of one of its lines (counted from 1)."""
         name = file if isinstance(file, str) else file.name

@@ -47,12 +47,32 @@ def read_records(
     Args:
         path: a .jsonl, .csv or .tsv file.
         problems: where to note what is wrong.
-        columns: names that this file uses for ``input`` and ``output``.
+        columns: names that this file uses for ``input``, ``output`` or another field; a
+            field of the file that is called like one of these gives way.
     """
-    renamed = dict(columns or {})
-    if path.suffix.lower() in TABLE_SUFFIXES:
+    suffix, renamed = path.suffix.lower(), dict(columns or {})
+    if suffix in TABLE_SUFFIXES:
         return list(_table_records(path, problems, renamed))
-    return list(_json_records(path, problems, renamed))
+    if suffix in SUFFIXES:
+        return list(_json_records(path, problems, renamed))
+    hint = "; write one JSON object a line and call it .jsonl" if suffix == ".json" else ""
+    problems.add(path, f"cannot be read as labelled lines; allowed: {', '.join(SUFFIXES)}{hint}")
+    return []
+
+
+def field_names(path: Path) -> list[str]:
+    """The columns of a table, or the fields of the first object of a .jsonl file.
+
+    Returns:
+        [] when none can be read; `read_records` says why.
+    """
+    unheard = Problems("", "")
+    suffix = path.suffix.lower()
+    if suffix in TABLE_SUFFIXES:
+        with _field_limit(LINE_LIMIT_BYTES):
+            return _header(_rows(path, _Lines(path, unheard), unheard))
+    first = next(_json_records(path, unheard, {}), None) if suffix in SUFFIXES else None
+    return list(first.fields) if first else []
 
 
 def read_lines(path: Path, problems: Problems) -> Iterator[tuple[int, str]]:
@@ -123,13 +143,13 @@ def _json_records(path: Path, problems: Problems, columns: dict[str, str]) -> It
         if not isinstance(value, dict):
             problems.add(path, "is not a JSON object; expected {...}", number)
         elif "messages" in value:
-            yield from _chat_record(path, problems, number, value)
+            yield from _chat_record(path, problems, number, value, columns)
         else:
             yield Record(number, _renamed(value, columns))
 
 
 def _chat_record(
-    path: Path, problems: Problems, number: int, value: dict[str, Any]
+    path: Path, problems: Problems, number: int, value: dict[str, Any], columns: dict[str, str]
 ) -> Iterator[Record]:
     turns = value["messages"]
     wrong = _wrong_with_chat(turns)
@@ -138,9 +158,9 @@ def _chat_record(
         return
     system = "\n".join(turn["content"] for turn in turns if turn["role"] == "system")
     asked = [turn for turn in turns[:-1] if turn["role"] != "system"]
-    rest = {key: inner for key, inner in value.items() if key != "messages"}
-    rest |= {"input": _transcript(asked), "output": turns[-1]["content"]}
-    yield Record(number, rest, system)
+    rest = _renamed({key: value[key] for key in value if key != "messages"}, columns)
+    said = {"input": _transcript(asked), "output": turns[-1]["content"]}
+    yield Record(number, rest | said, system)
 
 
 def _wrong_with_chat(turns: Any) -> str | None:
@@ -183,8 +203,9 @@ def _table_records(path: Path, problems: Problems, columns: dict[str, str]) -> I
     lines = _Lines(path, problems)
     with _field_limit(LINE_LIMIT_BYTES):
         rows = _rows(path, lines, problems)
-        _, header = next(rows, (1, []))
-        names = [name.strip() for name in header]
+        names = _header(rows)
+        if not names and problems.about(path):
+            return
         if _header_is_wrong(path, names, columns, problems):
             return
         for line, row in rows:
@@ -192,6 +213,11 @@ def _table_records(path: Path, problems: Problems, columns: dict[str, str]) -> I
                 problems.add(path, f"has {len(row)} columns, the header has {len(names)}", line)
             else:
                 yield Record(line, _renamed(dict(zip(names, row, strict=True)), columns))
+
+
+def _header(rows: Iterator[tuple[int, list[str]]]) -> list[str]:
+    _, names = next(rows, (1, []))
+    return [name.strip() for name in names]
 
 
 def _rows(path: Path, lines: _Lines, problems: Problems) -> Iterator[tuple[int, list[str]]]:
@@ -214,7 +240,7 @@ def _rows(path: Path, lines: _Lines, problems: Problems) -> Iterator[tuple[int, 
 def _header_is_wrong(
     path: Path, names: list[str], columns: dict[str, str], problems: Problems
 ) -> bool:
-    wanted = [columns.get(name, name) for name in ("input", "output")]
+    wanted = {"input": "input", "output": "output", **columns}.values()
     missing = ", ".join(shown(name) for name in wanted if name not in names)
     if missing:
         found = ", ".join(names) or "none"
@@ -235,5 +261,6 @@ def _field_limit(characters: int) -> Iterator[None]:
 
 
 def _renamed(fields: dict[str, Any], columns: dict[str, str]) -> dict[str, Any]:
-    meant = {theirs: ours for ours, theirs in columns.items()}
-    return {meant.get(name, name): value for name, value in fields.items()}
+    named = {ours: fields[theirs] for ours, theirs in columns.items() if theirs in fields}
+    rest = {name: value for name, value in fields.items() if name not in columns.values()}
+    return rest | named

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import shutil
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
 
-from benchmarks.tasks.authoring import split_by_group
+from benchmarks.tasks.authoring import item_line, split_by_group
 from benchmarks.tasks.corpus import corpus_files, read_corpus, slug
-from benchmarks.tasks.loading import load_folder, normal_input, parse_items
+from benchmarks.tasks.loading import (
+    CORPUS_FOLDER,
+    Places,
+    check_splits,
+    load_folder,
+    normal_input,
+    parse_items,
+)
 from benchmarks.tasks.metrics import parse_object
-from benchmarks.tasks.problems import Problems
-from benchmarks.tasks.reading import Record, read_records
+from benchmarks.tasks.problems import LINES_SHOWN, Problems
+from benchmarks.tasks.reading import TABLE_SUFFIXES, Record, field_names, read_records
 from benchmarks.tasks.recipes.recipe import classify
-from benchmarks.tasks.task import SPLITS, Item, Kind, Split, Task, TaskSpec
+from benchmarks.tasks.task import SPLITS, AnswerValue, Item, Kind, Splits, Task, TaskSpec
+from strategies.data import Passage
 from strategies.errors import DataError
 
 NEXT_STEP = (
     "Nothing was written. Correct these and run the same command again. "
-    "Other column names are given with --input-column and --output-column."
+    "Other names of columns are given with --input-column, --output-column and --group-column."
 )
 FEWEST_LINES = 10
 TEST_SHARE = 0.3
@@ -38,38 +44,48 @@ FEWEST_LINES_A_LABEL = 3
 # Answers of up to so many words look like facts, longer ones like prose.
 LONGEST_FACT_WORDS = 6
 
-KINDS: tuple[Kind, ...] = ("classification", "qa", "extraction", "rewriting", "generation")
+KINDS: tuple[Kind, ...] = (
+    "classification",
+    "multiple-choice",
+    "qa",
+    "extraction",
+    "rewriting",
+    "generation",
+)
 _METRICS: dict[str, tuple[str, ...]] = {
     "classification": ("accuracy", "macro_f1"),
+    "multiple-choice": ("accuracy",),
     "qa": ("token_f1", "exact_match", "answer_contained"),
     "extraction": ("field_f1", "json_validity"),
     "rewriting": ("rouge_l", "bleu"),
     "generation": ("rouge_l", "bleu"),
 }
 _INSTRUCTIONS = {
+    "multiple-choice": "Answer the question.",
     "qa": "Answer the question with the shortest phrase that answers it.",
     "extraction": "Extract the fields from the text. Answer with one JSON object only.",
     "rewriting": "Rewrite the text.",
     "generation": "Write the answer to this input.",
 }
-_COPIED = ("input", "output", "outputs", "group")
 _BEHAVIOUR = {
     "classification": ["label_set"],
+    "multiple-choice": [],
     "qa": [],
     "extraction": ["format"],
     "rewriting": ["style"],
     "generation": ["style"],
 }
 
-
-_LONGEST_HEADER = 10_000
-_USUAL_COLUMNS = (
-    ("input", "output"),
-    ("text", "label"),
-    ("text", "category"),
-    ("question", "answer"),
-    ("prompt", "completion"),
-)
+# Best first; letter case does not matter.
+_USUAL_NAMES = {
+    "input": (
+        "input", "text", "question", "prompt", "sentence", "body", "message", "instruction",
+    ),
+    "output": (
+        "output", "label", "answer", "completion", "response", "target", "category", "class",
+        "intent",
+    ),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -78,8 +94,9 @@ class Source:
 
     Attributes:
         file: .csv, .tsv, .jsonl, or chat .jsonl with ``messages``.
-        columns: names that the file uses for ``input`` and ``output``.
-        kind: kind of task; None guesses it from the answers.
+        columns: names that the file uses for ``input``, ``output`` and ``group``; input and
+            output are else found by their usual names.
+        kind: kind of task; None guesses it.
         corpus: folder of documents to copy into the task; None is none.
         instruction: what to do; None takes the chats' system message or a usual sentence.
     """
@@ -98,7 +115,7 @@ class Scaffolded:
     Attributes:
         task: the task as it loads from the folder.
         guessed: whether the kind was guessed.
-        notes: lines that were left out, and why.
+        notes: fields and lines that were left out, and why.
     """
 
     task: Task
@@ -116,36 +133,41 @@ def scaffold(folder: Path, source: Source) -> Scaffolded:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DataError(f"{folder} is not empty. Choose another folder, or empty this one first.")
     problems = Problems(f"Cannot make a task from {source.file}", NEXT_STEP)
-    items, system = _read(source, problems)
-    if source.corpus is not None:
-        read_corpus(source.corpus, problems)
+    items, system, unused = _read(source, problems)
+    corpus = read_corpus(source.corpus, problems) if source.corpus is not None else ()
     usable, notes = _without_repeats(items)
     if items and len(usable) < FEWEST_LINES:
         text = f"holds {len(usable)} different labelled lines; at least {FEWEST_LINES} are needed"
         problems.add(source.file, text)
     problems.raise_if_any()
-    spec = _spec(folder, source, usable, system)
-    splits = split_by_group(usable, _sizes(len(usable)))
-    _write_whole(folder, spec, splits, source)
-    return Scaffolded(load_folder(folder), source.kind is None, tuple(notes))
+    splits = _split(source, usable, corpus, problems)
+    spec = _spec(folder, source, splits, system)
+    places: Places = {
+        split: [(source.file.name, int(item.id)) for item in getattr(splits, split)]
+        for split in SPLITS
+    }
+    check_splits(spec, splits, places, problems)
+    problems.raise_if_any()
+    task = _write_whole(folder, spec, splits, source)
+    return Scaffolded(task, source.kind is None, (*unused, *notes))
 
 
-def usual_columns(file: Path) -> dict[str, str]:
-    """The first pair of usual names for input and output that a table's header holds.
+def usual_columns(names: Sequence[str], named: Mapping[str, str]) -> dict[str, str]:
+    """The names that a file uses for ``input`` and ``output``, as far as they can be told.
 
-    Returns:
-        ``input`` and ``output`` with the names in the file; {} when it is no table, cannot be
-        read or has none of them.
+    Args:
+        names: the fields of the file.
+        named: what the user said; a role that is missing here is looked up by its usual names.
     """
-    if file.suffix not in (".csv", ".tsv") or not file.is_file():
-        return {}
-    with file.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
-        first = lines.readline(_LONGEST_HEADER)
-    header = next(csv.reader([first], delimiter="\t" if file.suffix == ".tsv" else ","), [])
-    for theirs in _USUAL_COLUMNS:
-        if set(theirs) <= set(header):
-            return dict(zip(("input", "output"), theirs, strict=True))
-    return {}
+    found = dict(named)
+    for role, usual in _USUAL_NAMES.items():
+        if role in found or (role == "output" and "outputs" in names):
+            continue
+        free = {name.lower(): name for name in names if name not in found.values()}
+        known = [free[name] for name in usual if name in free]
+        if known:
+            found[role] = known[0]
+    return found
 
 
 def guess_kind(outputs: Sequence[str]) -> Kind:
@@ -165,23 +187,43 @@ def guess_kind(outputs: Sequence[str]) -> Kind:
     return "qa" if words[len(words) // 2] <= LONGEST_FACT_WORDS else "generation"
 
 
-def _read(source: Source, problems: Problems) -> tuple[list[Item], str]:
-    records = read_records(source.file, problems, source.columns)
+def _read(source: Source, problems: Problems) -> tuple[list[Item], str, list[str]]:
+    """The items, the chats' system message, and a note on the fields that are not used."""
+    columns = usual_columns(field_names(source.file), source.columns)
+    records = read_records(source.file, problems, columns)
     if not records and not problems:
         problems.add(source.file, "holds no labelled line")
-    known = [_known_fields(record) for record in records]
     systems = {record.system for record in records}
     if len(systems) > 1 and source.instruction is None:
         problems.add(source.file, "system messages differ; name one task with --instruction")
+    used = _used_fields(source, records)
     # Any kind will do here: labels are known only after reading.
     kind: Kind = "extraction" if source.kind in (None, "extraction") else "generation"
     reading = TaskSpec(id="x", title="", kind=kind, instruction="", metric="rouge_l")
+    known = [_known_fields(record, used) for record in records]
     items, _ = parse_items(known, reading, "train", source.file, problems)
-    return items, next(iter(systems), "")
+    unused = sorted({name for record in records for name in record.fields} - used)
+    notes = [f"fields that are not used: {_listed(unused)}"] if unused else []
+    return items, next(iter(systems), ""), notes
 
 
-def _known_fields(record: Record) -> Record:
-    kept = {name: _stripped(record.fields[name]) for name in _COPIED if name in record.fields}
+def _used_fields(source: Source, records: Sequence[Record]) -> set[str]:
+    used = {"input", "output", *source.columns}
+    if source.file.suffix.lower() in TABLE_SUFFIXES:
+        return used
+    used |= {"group"} if "output" in source.columns else {"group", "outputs"}
+    if source.corpus is not None:
+        used.add("passages")
+    all_choose = all(record.fields.get("choices") for record in records)
+    if source.kind == "multiple-choice" or (source.kind is None and all_choose):
+        used.add("choices")
+    return used
+
+
+def _known_fields(record: Record, used: set[str]) -> Record:
+    kept = {name: _stripped(value) for name, value in record.fields.items() if name in used}
+    if isinstance(kept.get("group"), int | float):
+        kept["group"] = str(kept["group"])
     return Record(record.line, kept | {"id": str(record.line)}, record.system)
 
 
@@ -208,19 +250,42 @@ def _without_repeats(items: Sequence[Item]) -> tuple[list[Item], list[str]]:
 
 
 def _note(lines: Sequence[str], reason: str) -> list[str]:
-    listed = ", ".join(sorted(lines, key=int)[:12]) + (", …" if len(lines) > 12 else "")
+    listed = _listed(sorted(lines, key=int))
     return [f"{len(lines)} lines {reason} and were left out: {listed}"] if lines else []
 
 
-def _sizes(count: int) -> dict[Split, int]:
-    test = round(count * TEST_SHARE)
-    validation = max(1, round(count * VALIDATION_SHARE))
-    return {"train": count - test - validation, "validation": validation, "test": test}
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:LINES_SHOWN]) + (", …" if len(names) > LINES_SHOWN else "")
 
 
-def _spec(folder: Path, source: Source, items: Sequence[Item], system: str) -> TaskSpec:
+def _split(
+    source: Source, items: Sequence[Item], corpus: tuple[Passage, ...], problems: Problems
+) -> Splits:
+    test = round(len(items) * TEST_SHARE)
+    validation = max(1, round(len(items) * VALIDATION_SHARE))
+    train = len(items) - test - validation
+    found = split_by_group(items, {"train": train, "validation": validation, "test": test})
+    empty = [split for split in SPLITS if not found[split]]
+    if empty:
+        problems.add(
+            source.file,
+            f"leaves no line for {' and '.join(empty)}: lines of one group stay together, and "
+            "these groups are too large. Name a finer --group-column, or leave the groups out",
+        )
+    problems.raise_if_any()
+    return Splits(
+        train=tuple(found["train"]),
+        validation=tuple(found["validation"]),
+        test=tuple(found["test"]),
+        corpus=corpus,
+    )
+
+
+def _spec(folder: Path, source: Source, splits: Splits, system: str) -> TaskSpec:
+    items = [item for split in SPLITS for item in getattr(splits, split)]
     outputs = [output for item in items for output in item.outputs]
-    kind = source.kind or guess_kind(outputs)
+    choosing = all(item.choices for item in items)
+    kind = source.kind or ("multiple-choice" if choosing else guess_kind(outputs))
     labels = tuple(sorted(set(outputs))) if kind == "classification" else ()
     if kind == "classification" and len(labels) < 2:
         raise DataError(
@@ -239,19 +304,18 @@ def _spec(folder: Path, source: Source, items: Sequence[Item], system: str) -> T
         metrics=tuple(further),
         max_new_tokens=_longest_answer_tokens(outputs),
         source=source.file.name,
-        corpus="corpus" if source.corpus is not None else None,
-        answers=_answers(kind, items, labels, source),
+        corpus=CORPUS_FOLDER if source.corpus is not None else None,
+        answers=_answers(kind, splits, labels, source),
     )
 
 
 def _answers(
-    kind: Kind, items: Sequence[Item], labels: Sequence[str], source: Source
-) -> dict[str, bool | int | float | str | list[str] | None]:
-    sizes = _sizes(len(items))
-    known: dict[str, bool | int | float | str | list[str] | None] = {
-        "task_kind": kind,
-        "labelled_examples": sizes["train"] + sizes["validation"],
-        "eval_items": sizes["test"],
+    kind: Kind, splits: Splits, labels: Sequence[str], source: Source
+) -> dict[str, AnswerValue]:
+    known: dict[str, AnswerValue] = {
+        "task_kind": "qa" if kind == "multiple-choice" else kind,
+        "labelled_examples": len(splits.train) + len(splits.validation),
+        "eval_items": len(splits.test),
         "behaviour": list(_BEHAVIOUR[kind]),
     }
     if labels:
@@ -269,39 +333,30 @@ def _longest_answer_tokens(outputs: Iterable[str]) -> int:
     return min(512, max(8, longest))
 
 
-def _write_whole(
-    folder: Path, spec: TaskSpec, splits: dict[Split, list[Item]], source: Source
-) -> None:
+def _write_whole(folder: Path, spec: TaskSpec, splits: Splits, source: Source) -> Task:
     folder = folder.resolve()
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as draft:
         made = Path(draft) / "task"
         made.mkdir()
         for split in SPLITS:
-            lines = [_line(item, split) for item in splits[split]]
-            (made / f"{split}.jsonl").write_text("".join(lines), encoding="utf-8")
+            items: tuple[Item, ...] = getattr(splits, split)
+            named = [item.model_copy(update={"id": f"{split}-{item.id}"}) for item in items]
+            lines = "".join(map(item_line, named))
+            (made / f"{split}.jsonl").write_text(lines, encoding="utf-8")
         if source.corpus is not None:
-            (made / "corpus").mkdir()
             for file in corpus_files(source.corpus):
-                shutil.copyfile(file, made / "corpus" / file.name)
+                copy = made / CORPUS_FOLDER / file.relative_to(source.corpus)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, copy)
         (made / "task.yaml").write_text(_yaml(spec), encoding="utf-8")
-        load_folder(made)
-        if not folder.exists():
+        task = load_folder(made)
+        if folder.exists():
+            for part in sorted(made.iterdir()):
+                part.rename(folder / part.name)
+        else:
             made.rename(folder)
-            return
-        for part in sorted(made.iterdir()):
-            part.rename(folder / part.name)
-
-
-def _line(item: Item, split: Split) -> str:
-    fields: dict[str, object] = {"id": f"{split}-{item.id}", "input": item.input}
-    if len(item.outputs) == 1:
-        fields["output"] = item.output
-    else:
-        fields["outputs"] = list(item.outputs)
-    if item.group:
-        fields["group"] = item.group
-    return json.dumps(fields, ensure_ascii=False) + "\n"
+    return task
 
 
 def _yaml(spec: TaskSpec) -> str:
@@ -319,7 +374,7 @@ _COMMENTS = {
     "schema_version": "",
     "id": "",
     "title": "What reports call this task.",
-    "kind": f"One of: {', '.join(KINDS)} (also: multiple-choice, sql).",
+    "kind": f"One of: {', '.join(KINDS)} (also: sql).",
     "instruction": "Put before every input under every method; say here exactly what you want.",
     "labels": "The closed set of answers.",
     "metric": "Decides which method is best; the further metrics are reported beside it.",

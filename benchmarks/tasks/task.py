@@ -44,7 +44,8 @@ class TaskSpec(Frozen):
         metric: the primary metric, which decides which method is best.
         metrics: further metrics to report.
         checks: rules for every answer.
-        corpus: folder of documents to retrieve from.
+        corpus: folder of documents to retrieve from; left out, it is ``corpus`` where there
+            is such a folder.
         database: SQLite file that SQL is run on.
         columns: names that the split files use for ``input`` and ``output``.
         misspell_rate: share of words that authoring misspells.

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from typer.testing import CliRunner
 
 from advisor.cli.compare import compare
 from advisor.cli.report import inputs_of, report
+from advisor.errors import AdvisorError
 from strategies.errors import RunError
 from tests.comparison.runs import Made, Material, make_run
 
@@ -32,6 +34,28 @@ def test_report_is_silent_when_quiet(tmp_path: Path) -> None:
     result = CliRunner().invoke(app(), ["report", str(tmp_path / "r"), "-f", "json", "--quiet"])
     assert (result.exit_code, result.output) == (0, "")
     assert json.loads((tmp_path / "r" / "report.json").read_text())["leader"] == "zero-shot"
+
+
+def test_a_report_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:
+    make_run(tmp_path / "r", [Made("zero-shot", [1.0, 0.0] * 6)])
+    for out, why in (("r", "Is a directory"), ("r/run.json/x.md", "a file stands in its way")):
+        options = ["--out", str(tmp_path / out), "-f", "json"]
+        error = CliRunner().invoke(app(), ["report", str(tmp_path / "r"), *options]).exception
+        assert isinstance(error, AdvisorError)
+        assert str(error).startswith(f"{tmp_path / out} cannot be written: {why}")
+
+
+def test_a_run_folder_that_may_not_be_written_is_one_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: Path, record: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    make_run(tmp_path / "r", [Made("zero-shot", [1.0, 0.0] * 6)])
+    monkeypatch.setattr("benchmarks.store.write_record", refused)
+    error = CliRunner().invoke(app(), ["report", str(tmp_path / "r")]).exception
+    assert isinstance(error, AdvisorError)
+    assert "comparison.json cannot be written: Permission denied" in str(error)
 
 
 def test_a_folder_that_is_no_run_is_one_clear_error(tmp_path: Path) -> None:

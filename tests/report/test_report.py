@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 from markdown_it import MarkdownIt
 
-from advisor.cli.report import write_report
+from advisor.cli.report import ReportFormat, write_report
 from benchmarks.comparison import compare
 from benchmarks.records import Cost, CurvePoint, Failure
 from benchmarks.report import numbers, render
@@ -343,11 +343,11 @@ def test_figures_are_written_with_their_units_and_dashes() -> None:
 
 def test_writing_a_report_leaves_its_files_and_the_comparison(tmp_path: Path) -> None:
     rich_run(tmp_path / "r", ["plain"])
-    written = write_report(tmp_path / "r", "md", tmp_path / "out" / "letters.md")
+    written = write_report(tmp_path / "r", ReportFormat.md, tmp_path / "out" / "letters.md")
     assert written[0] == tmp_path / "out" / "letters.md"
     assert all(path.is_file() for path in written)
     assert "letters-figures/score-against-cost.svg" in written[0].read_text()
     assert (tmp_path / "r" / "comparison.json").is_file()
     before = [path.read_bytes() for path in written]
-    again = write_report(tmp_path / "r", "md", tmp_path / "out" / "letters.md")
+    again = write_report(tmp_path / "r", ReportFormat.md, tmp_path / "out" / "letters.md")
     assert [path.read_bytes() for path in again] == before

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
-from advisor.cli.bench import LiveWatcher, PlainWatcher, _live, bench, outcome
+from advisor.cli.bench import LiveWatcher, PlainWatcher, _as_folder, _live, bench, outcome
+from advisor.errors import AdvisorError
+from benchmarks.plan import Plan
 from benchmarks.records import Arm, Failure
 from benchmarks.store import write_plan
 from strategies.errors import RunError, UserError
@@ -34,7 +37,14 @@ def test_unknown_methods_are_named_with_the_known_ones() -> None:
     [
         ((), "give a plan or a task"),
         (("letters", "--resume", "runs/x"), "--resume goes on"),
-        (("letters", "--methods", "lora", "--seeds", "0,one"), "--seeds 0,one"),
+        (("letters", "--methods", "lora", "--seeds", "0,one"), "--seeds 0,one: give whole"),
+        (("letters", "--seeds", "-1"), "--seeds -1: a seed is at least 0"),
+        (("letters", "--seeds", "0,4294967296"), "and below 4294967296"),
+        (("letters", "--seeds", "1,0,1"), "give every seed once"),
+        (("letters", "--budget-minutes", "0"), "0: give a number of minutes above 0"),
+        (("letters", "--budget-minutes", "-1"), "-1: give a number of minutes above 0"),
+        (("letters", "--budget-minutes", "nan"), "nan: give a number of minutes above 0"),
+        (("--resume", "runs/x", "--budget-minutes", "0"), "0: give a number of minutes above 0"),
     ],
 )
 def test_a_wrong_call_is_explained(arguments: tuple[str, ...], named: str) -> None:
@@ -49,20 +59,83 @@ def test_what_is_no_run_cannot_be_resumed(tmp_path: Path) -> None:
     assert isinstance(error, RunError)
 
 
-def test_options_override_the_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = []
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
+    """The plans that a bench would have run."""
+    plans: list[Plan] = []
 
-    def remember(plan, say):
-        seen.append(plan)
+    def remember(plan: Plan, say: object) -> None:
+        plans.append(plan)
         raise UserError("enough")
 
     monkeypatch.setattr("benchmarks.runner.resolve", remember)
+    return plans
+
+
+def test_options_override_the_plan(tmp_path: Path, seen: list[Plan]) -> None:
     write_plan(tmp_path / "plan.yaml", material.plan("zero-shot", "rag"))
     options = ["--methods", "lora", "--seeds", "3,4", "--limit", "9", "--budget-minutes", "2"]
     invoke(str(tmp_path / "plan.yaml"), *options)
     (plan,) = seen
     assert [method.name for method in plan.methods] == ["lora"]
     assert (plan.seeds, plan.limits.test, plan.budget_minutes) == ((3, 4), 9, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("target", "task"),
+    [
+        ("lm-eval:my-task.yaml", "lm-eval:{0}/my-task.yaml"),
+        ("lm-eval:arc_easy", "lm-eval:arc_easy"),
+        ("mine", "{0}/mine"),
+        ("mine.yaml", "{0}/mine.yaml"),
+        ("./banking77", "{0}/banking77"),
+        ("banking77", "banking77"),
+        ("squad-v2", "squad-v2"),
+        ("plan.yml", "letters"),
+    ],
+)
+def test_a_target_is_a_plan_a_name_or_a_folder_that_is_kept_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seen: list[Plan], target: str, task: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("mine", "mine.yaml", "banking77"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "squad-v2").write_text("")
+    plan = material.plan("zero-shot").model_copy(update={"task": "letters"})
+    write_plan(tmp_path / "plan.yml", plan)
+    told = invoke(target).stderr
+    assert [plan.task for plan in seen] == [task.format(tmp_path)]
+    assert ("the folder of that name here is ./banking77" in told) == (target == "banking77")
+
+
+def test_a_file_that_is_no_plan_is_told_what_a_plan_is(tmp_path: Path) -> None:
+    (tmp_path / "plan.json").write_text("{}")
+    error = invoke(str(tmp_path / "plan.json")).exception
+    assert isinstance(error, UserError)
+    assert "is no plan. A plan is a .yaml or .yml file that lists a task and methods" in str(error)
+
+
+def test_a_run_folder_that_cannot_be_made_is_one_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolved = SimpleNamespace(task=SimpleNamespace(id="letters"))
+    monkeypatch.setattr("benchmarks.runner.resolve", lambda plan, say: resolved)
+    (tmp_path / "file").write_text("")
+    error = invoke("letters", "--out", str(tmp_path / "file" / "run")).exception
+    assert isinstance(error, AdvisorError)
+    assert "file/run cannot be written: a file stands in its way" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("task", "folder"),
+    [
+        ("handbook-qa", "handbook-qa"),
+        ("lm-eval:arc_easy", "lm-eval-arc-easy"),
+        ("lm-eval:/home/me/my-task.yaml", "my-task-yaml"),
+    ],
+)
+def test_a_run_folder_is_called_after_its_task(task: str, folder: str) -> None:
+    assert _as_folder(task) == folder
 
 
 def test_an_arm_is_told_in_a_line() -> None:

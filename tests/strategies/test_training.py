@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,22 @@ def test_a_shared_beginning_is_read_once_and_changes_no_gradient(
     assert apart.keys() == shared.keys()
     for name, gradient in apart.items():
         assert torch.allclose(shared[name], gradient, atol=1e-5), name
+
+
+def test_rounding_frozen_weights_once_changes_no_loss(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lora = registry().method("lora").weights
+    job = _job(tiny_model)
+    settings = job.settings.model_copy(update={"epochs": 1})
+    weights = lora.model_copy(update={"training": settings})
+    rounding = replace(job, weights=weights, precision="bf16")
+    once = train(rounding, tmp_path / "a", tmp_path / "1")
+    monkeypatch.setattr("strategies.training.round_frozen", lambda model: None)
+    always = train(rounding, tmp_path / "b", tmp_path / "2")
+    assert once.curve == always.curve
+    one, other = (load_file(tmp_path / name / "adapter_model.safetensors") for name in "12")
+    assert all(torch.equal(one[name], other[name]) for name in one)
 
 
 def test_an_interrupted_training_goes_on_to_the_same_weights(

@@ -107,6 +107,20 @@ def test_authoring_writes_a_task_that_loads_and_the_same_bytes_again(tmp_path: P
     assert len(load_folder(folder).test) == 150
 
 
+def test_the_pages_of_a_corpus_elsewhere_are_pinned_too(tmp_path: Path) -> None:
+    folder = authored_folder(tmp_path / "t")
+    page = tmp_path / "docs" / "house" / "a.md"
+    page.parent.mkdir(parents=True)
+    page.write_text("A page.")
+    with (folder / "task.yaml").open("a") as stream:
+        stream.write("corpus: ../docs\n")
+    author(folder)
+    assert "  ../docs/house/a.md: " in (folder / "task.yaml").read_text()
+    page.write_text("Another page.")
+    with pytest.raises(DataError, match=r"\.\./docs/house/a\.md: has SHA-256"):
+        load_folder(folder)
+
+
 def test_a_split_edited_by_hand_is_noticed(tmp_path: Path) -> None:
     folder = authored_folder(tmp_path / "t")
     author(folder)

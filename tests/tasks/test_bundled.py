@@ -31,6 +31,20 @@ def test_a_bundled_task_is_complete(name: str) -> None:
     assert task.answers
 
 
+# As the committed runs know them.
+PINNED = {
+    "handbook-qa": "36acaaf25366b6f649fecb1b0dc9e860a765433b2a1c28633a5bdde2fe0758a4",
+    "handbook-reply": "6ea54b6023eb6e47dd8e5f4db97ab02b3ec9fc4bec1ecbedc2fe6eb34ed42a5a",
+    "release-json": "2270f76bab512fe7cae20404632c9327a68b2cbef6b9036d66e0e87ae283d876",
+    "ticket-triage": "2a4ca9c38c81ebc03b7280b8b2888e816b9437f41ae3dc3f2199b415f3318000",
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_hash_of_a_bundled_task_stays(name: str) -> None:
+    assert load_task(name).sha256 == PINNED[name]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_no_group_of_a_bundled_task_straddles_splits(name: str) -> None:
     task = load_task(name)

