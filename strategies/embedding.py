@@ -60,9 +60,6 @@ class Embedder:
     @cached_property
     def max_tokens(self) -> int:
         """Tokens the model reads of a text, its two special tokens included; more is cut."""
-        config = self.model.path / "sentence_bert_config.json"
-        if config.is_file():
-            return int(json.loads(config.read_text())["max_seq_length"])
         return int(self._encoder.max_seq_length)
 
     def count_tokens(self, text: str) -> int:

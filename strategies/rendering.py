@@ -7,6 +7,9 @@ from typing import Any
 
 from strategies.data import Message, Prompt
 
+# Templates that write the day into a prompt are told this one, so that prompts stay the same.
+_DAY = "26 Jul 2024"
+_CLOCK = f"{{%- macro strftime_now(format) -%}}{_DAY}{{%- endmacro -%}}"
 _PLAIN_TITLES = {"user": "Input", "assistant": "Output"}
 
 
@@ -24,25 +27,34 @@ class Renderer:
 
     def continuation(self, answer: str) -> str:
         """An answer as it follows the prompt."""
-        return answer if self._chat else f" {answer}"
+        return f"{self._around_answer[0]}{answer}"
 
-    @cached_property
+    @property
     def ending(self) -> str:
         """What the template puts behind an answer, such as ``<|im_end|>``."""
+        return self._around_answer[1]
+
+    @cached_property
+    def _around_answer(self) -> tuple[str, str]:
+        """What stands between a prompt and its answer, and what follows the answer."""
+        end = str(self.tokenizer.eos_token or "\n")
         if not self._chat:
-            return str(self.tokenizer.eos_token or "\n")
+            return " ", end
         asked = (Message(role="user", content="Q"),)
         before = self._render(asked, open_turn=True)
         whole = self._render((*asked, Message(role="assistant", content="A")), open_turn=False)
-        if whole.startswith(f"{before}A"):
-            return whole[len(before) + 1 :].rstrip() or str(self.tokenizer.eos_token)
-        return str(self.tokenizer.eos_token)
+        gap, answered, after = whole.removeprefix(before).partition("A")
+        if not whole.startswith(before) or not answered or gap.strip():
+            return "", end
+        return gap, after.rstrip() or end
 
     @cached_property
     def stop_ids(self) -> frozenset[int]:
         """Tokens that end an answer."""
         ending = self.tokenizer.encode(self.ending, add_special_tokens=False)
-        stops = set(ending[:1]) if len(ending) == 1 else set()
+        # Phi's ends in <|end|>, a line break and another token: the first of them is the end.
+        special = {*self.tokenizer.get_added_vocab().values(), *self.tokenizer.all_special_ids}
+        stops = set(ending[:1]) if len(ending) == 1 or special.issuperset(ending[:1]) else set()
         if self.tokenizer.eos_token_id is not None:
             stops.add(self.tokenizer.eos_token_id)
         return frozenset(stops)
@@ -77,18 +89,25 @@ class Renderer:
         if not self._chat:
             return _plain(messages)
         turns = [message.model_dump() for message in messages]
+        merged = _without_system(turns)
         try:
-            return self._apply(turns, open_turn)
-        except Exception as error:  # a template raises whatever its author chose
-            merged = _without_system(turns)
+            text = self._apply(turns, open_turn)
+        except Exception:  # a template raises whatever its author chose
             if merged == turns:
                 raise
-            del error
             return self._apply(merged, open_turn)
+        # Others drop a system role without a word.
+        dropped = merged != turns and turns[0]["content"].strip() not in text
+        return self._apply(merged, open_turn) if dropped else text
 
     def _apply(self, turns: list[dict[str, str]], open_turn: bool) -> str:
         text: str = self.tokenizer.apply_chat_template(
-            turns, tokenize=False, add_generation_prompt=open_turn
+            turns,
+            chat_template=_CLOCK + self.tokenizer.get_chat_template(),
+            tokenize=False,
+            add_generation_prompt=open_turn,
+            enable_thinking=False,
+            date_string=_DAY,
         )
         return text
 

@@ -22,6 +22,7 @@ from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from strategies.data import Example, Prompt
 from strategies.method import Weights
+from strategies.models import context_length
 from strategies.prefix import LEAST_SHARED, Prefix, attends_fully, common_beginning
 from strategies.progress import Progress, silent
 from strategies.rendering import Renderer
@@ -172,7 +173,7 @@ def train(
     Args:
         job: what to train.
         checkpoints: where resumable state lies while training goes on; a folder left by an
-            interrupted run of the same job is continued. Removed at the end.
+            interrupted run of the same job is continued. Whoever keeps the weights removes it.
         folder: where the trained weights are saved.
         progress: told of every optimiser step.
     """
@@ -180,7 +181,9 @@ def train(
     if job.precision == "bf16":
         round_frozen(model)
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    examples, validation = _encoded(job, job.examples), _encoded(job, job.validation)
+    longest = min(job.settings.max_tokens, context_length(model.config))
+    examples = _encoded(job, job.examples, longest)
+    validation = _encoded(job, job.validation, longest)
     clock = _Clock(checkpoints, progress)
     trainer = _SeededTrainer(
         model=model,
@@ -195,9 +198,7 @@ def train(
     trainer.train(resume_from_checkpoint=last_whole_checkpoint(checkpoints))
     folder.mkdir(parents=True, exist_ok=True)
     job.weights.save(trainer.model, folder)
-    trained = Trained(clock.seconds(), trainable, _curve(trainer.state.log_history))
-    shutil.rmtree(checkpoints, ignore_errors=True)
-    return trained
+    return Trained(clock.seconds(), trainable, _curve(trainer.state.log_history))
 
 
 def round_frozen(model: Any) -> None:
@@ -214,7 +215,7 @@ def round_frozen(model: Any) -> None:
 
 
 class _SeededTrainer(Trainer):
-    """A Trainer whose order of examples depends on seed and epoch alone, so that it can resume.
+    """A Trainer whose order of examples follows from seed and epoch, so that it can resume.
 
     The beginning that a batch shares is read once, with gradients: every row's loss flows back
     through it.
@@ -254,11 +255,10 @@ def example_order(lengths: Sequence[int], batch_size: int, seed: int, epoch: int
 
 
 def _encoded(
-    job: TrainingJob, pairs: Sequence[tuple[Prompt, Example]]
+    job: TrainingJob, pairs: Sequence[tuple[Prompt, Example]], longest: int
 ) -> list[dict[str, list[int]]]:
     return [
-        encode_example(job.renderer, prompt, example.output, job.settings.max_tokens)
-        for prompt, example in pairs
+        encode_example(job.renderer, prompt, example.output, longest) for prompt, example in pairs
     ]
 
 
@@ -318,6 +318,7 @@ def _arguments(
         disable_tqdm=True,
         report_to="none",
         remove_unused_columns=False,
+        restore_callback_states_from_checkpoint=True,
         dataloader_pin_memory=job.device == "cuda",
     )
     # One GPU a process: transformers would spread a batch over all it sees.

@@ -61,7 +61,8 @@ def test_a_finished_answer_leaves_the_batch_and_the_others_go_on(tiny_model: Pat
     prompts = _prompts(engine)
     # The token that one answer begins with ends it now; the other answers do not change.
     first = int(engine.model(torch.tensor([prompts[0]])).logits[0, -1].argmax())
-    engine.renderer.__dict__["stop_ids"] = frozenset({first})
+    engine.model.generation_config.eos_token_id = [first]
+    engine = Engine(engine.model, engine.tokenizer)
     stopped = {made.index: made for made in engine.generate(prompts, 12)}
     for n, prompt in enumerate(prompts):
         assert stopped[n].text == next(engine.generate([prompt], 12)).text

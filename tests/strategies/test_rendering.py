@@ -50,6 +50,44 @@ def test_what_ends_an_answer_is_found_in_the_template(tiny_model: Path) -> None:
     assert renderer.stop_ids == {renderer.tokenizer.convert_tokens_to_ids("<|im_end|>")}
 
 
+def test_a_template_that_drops_a_system_role_gets_the_instruction_with_the_first_input(
+    tiny_model: Path,
+) -> None:
+    renderer = _renderer(tiny_model)
+    renderer.tokenizer.chat_template = (
+        "{% for m in messages if m['role'] != 'system' %}[{{ m['content'] }}]{% endfor %}"
+    )
+    assert renderer.text(PROMPT) == "[Sort the message.\n\nthe sea is blue]"
+
+
+def test_what_a_template_puts_before_an_answer_belongs_to_it(tiny_model: Path) -> None:
+    renderer = _renderer(tiny_model)
+    renderer.tokenizer.chat_template = (
+        "{% for m in messages %}{% if m['role'] == 'assistant' %} {{ m['content'] }}<|im_end|>"
+        "{% else %}[INST] {{ m['content'] }} [/INST]{% endif %}{% endfor %}"
+    )
+    assert renderer.continuation("blue") == " blue"
+    assert renderer.ending == "<|im_end|>"
+
+
+def test_an_ending_of_several_tokens_ends_at_its_first(tiny_model: Path) -> None:
+    renderer = _renderer(tiny_model)
+    renderer.tokenizer.chat_template = renderer.tokenizer.chat_template.replace(
+        "<|im_end|>", "<|im_end|> the sea"
+    )
+    assert renderer.ending.startswith("<|im_end|> the sea")
+    assert renderer.tokenizer.convert_tokens_to_ids("<|im_end|>") in renderer.stop_ids
+
+
+def test_a_prompt_is_the_same_on_every_day_and_does_not_think(tiny_model: Path) -> None:
+    renderer = _renderer(tiny_model)
+    renderer.tokenizer.chat_template = (
+        "{{ strftime_now('%Y') }} {{ date_string }} {{ enable_thinking }}"
+        "{% for m in messages %} {{ m['content'] }}{% endfor %}"
+    )
+    assert renderer.text(PROMPT).startswith("26 Jul 2024 26 Jul 2024 False Sort the message.")
+
+
 @pytest.mark.parametrize("answer", ["blue", "a ripe tomato", "{}"])
 def test_context_and_answer_are_split_where_lm_eval_splits_them(
     tiny_model: Path, answer: str

@@ -158,3 +158,36 @@ def test_training_stops_when_validation_no_longer_improves(
     losses = [p["validation_loss"] for p in trained.curve if "validation_loss" in p]
     best = losses.index(min(losses))
     assert len(losses) - 1 - best == 2
+
+
+def test_an_interruption_does_not_lengthen_the_patience(tiny_model: Path, tmp_path: Path) -> None:
+    job = _job(tiny_model, learning_rate=1.0, epochs=20, patience=3, validations_per_epoch=1)
+    whole = train(job, tmp_path / "a", tmp_path / "whole")
+    last = int(whole.curve[-1]["step"])
+
+    def stop(phase: str, done: int, total: int) -> None:
+        if done == last - 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(job, tmp_path / "b", tmp_path / "parts", stop)
+    parts = train(job, tmp_path / "b", tmp_path / "parts")
+    assert [p["step"] for p in parts.curve] == [p["step"] for p in whole.curve]
+
+
+def test_no_example_is_longer_than_the_models_context(tiny_model: Path, tmp_path: Path) -> None:
+    long = Prompt(messages=(Message(role="user", content="the sea is blue " * 400),))
+    job = replace(
+        _job(tiny_model, max_tokens=4096, epochs=1), examples=[(long, PAIRS[0][1])], validation=()
+    )
+    widths: list[int] = []
+    collate = LeftPaddingCollator.__call__
+
+    def watched(self: LeftPaddingCollator, rows: Any) -> Any:
+        widths.extend(len(row["input_ids"]) for row in rows)
+        return collate(self, rows)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LeftPaddingCollator, "__call__", watched)
+        train(job, tmp_path / "c", tmp_path / "w")
+    assert widths == [512]
