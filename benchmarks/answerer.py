@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,20 +66,24 @@ class StrategyAnswerer:
         self._max_new_tokens = max_new_tokens
         self._stop = tuple(stop)
 
-    def answer(self, items: Sequence[Item], *, free: bool = False) -> Iterator[Response]:
+    def answer(
+        self, items: Sequence[Item], *, free: bool = False, known: Collection[str] = ()
+    ) -> Iterator[Response]:
         """Answer items, each as soon as its batch is done.
 
         Args:
             items: closed ones get the choice of highest likelihood, others a generated answer.
             free: generate also where a closed set of choices is given.
+            known: ids of items that keep their place in a batch and get no response.
         """
         closed = [item for item in items if item.choices and not free]
         opened = [item for item in items if not item.choices or free]
         for some, answers in ((closed, self._choose), (opened, self._generate)):
-            if some:
-                yield from answers(some)
+            skip = {n for n, item in enumerate(some) if item.id in known}
+            if len(skip) < len(some):
+                yield from (r for r in answers(some, skip) if r.id not in known)
 
-    def _choose(self, items: Sequence[Item]) -> Iterator[Response]:
+    def _choose(self, items: Sequence[Item], skip: Collection[int]) -> Iterator[Response]:
         """Pick the choice of highest log-likelihood."""
         start = time.perf_counter()
         prompts = self._prompter.prompts(items)
@@ -98,7 +102,7 @@ class StrategyAnswerer:
             continuations.append([continuation for _, continuation in pairs])
             cut.append(truncated)
         rendering = (time.perf_counter() - start) / len(items)
-        for scores in self._engine.score(contexts, continuations):
+        for scores in self._engine.score(contexts, continuations, skip):
             n = scores.index
             choices = items[n].choices or ()
             best = max(range(len(choices)), key=lambda i: scores.logprobs[i])
@@ -112,7 +116,7 @@ class StrategyAnswerer:
                 }
             )
 
-    def _generate(self, items: Sequence[Item]) -> Iterator[Response]:
+    def _generate(self, items: Sequence[Item], skip: Collection[int]) -> Iterator[Response]:
         """Generate greedily."""
         start = time.perf_counter()
         prompts = self._prompter.prompts(items)
@@ -123,7 +127,7 @@ class StrategyAnswerer:
         ]
         contexts = [tokens for tokens, _ in fitted]
         rendering = (time.perf_counter() - start) / len(items)
-        for made in self._engine.generate(contexts, self._max_new_tokens, self._stop):
+        for made in self._engine.generate(contexts, self._max_new_tokens, self._stop, skip):
             n = made.index
             yield _response(items[n], prompts[n], len(contexts[n]), fitted[n][1]).model_copy(
                 update={

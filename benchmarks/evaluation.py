@@ -133,8 +133,10 @@ class ArmLM(LM):
 
     def _answer(self, requests: Sequence[Instance]) -> None:
         wanted = {item.id: item for item in map(self._item, requests)}
-        missing = [item for name, item in wanted.items() if name not in self.answers]
-        for response in self._answerer.answer(missing) if missing else ():
+        if wanted.keys() <= self.answers.keys():
+            return
+        before = frozenset(self.answers)
+        for response in self._answerer.answer(list(wanted.values()), known=before):
             self.answers[response.id] = response
             self._record(response)
 

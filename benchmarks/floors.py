@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from benchmarks.plan import FLOORS
@@ -59,9 +59,13 @@ class Floor:
         self._answer_one = answer_one
         self.cost = cost or Cost(train_seconds=0.0, index_seconds=0.0, artifact_bytes=0)
 
-    def answer(self, items: Sequence[Item], *, free: bool = False) -> Iterator[Response]:
+    def answer(
+        self, items: Sequence[Item], *, free: bool = False, known: Collection[str] = ()
+    ) -> Iterator[Response]:
         """One response an item, in order; a floor answers the same when it answers freely."""
         for item in items:
+            if item.id in known:
+                continue
             start = time.perf_counter()
             text, passages = self._answer_one(item)
             seconds = time.perf_counter() - start

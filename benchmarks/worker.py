@@ -7,7 +7,7 @@ import statistics
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -141,10 +141,12 @@ class _Lazy:
         self._prepare = prepare
         self._answerer: Answerer | None = None
 
-    def answer(self, items: Sequence[Item], *, free: bool = False) -> Iterator[Response]:
+    def answer(
+        self, items: Sequence[Item], *, free: bool = False, known: Collection[str] = ()
+    ) -> Iterator[Response]:
         if self._answerer is None:
             self._answerer = self._prepare()
-        return self._answerer.answer(items, free=free)
+        return self._answerer.answer(items, free=free, known=known)
 
 
 class ArmWork:
@@ -207,8 +209,8 @@ class ArmWork:
             return ()
         with Appender(self.folder / "free.jsonl", Response) as file:
             known = {response.id for response in file.records}
-            missing = [item for item in self.task.test if item.id not in known]
-            for response in self.answerer.answer(missing, free=True) if missing else ():
+            items = self.task.test if len(known) < len(self.task.test) else ()
+            for response in self.answerer.answer(items, free=True, known=known) if items else ():
                 file.append(response)
                 self.progress("free answers", len(file.records), len(self.task.test))
             return tuple(file.records)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from inspect import signature
 from typing import TYPE_CHECKING, Any
@@ -153,7 +153,11 @@ class Engine:
         return Prefix.of(cache, tokens)
 
     def generate(
-        self, prompts: Sequence[Sequence[int]], max_new_tokens: int, stop: Sequence[str] = ()
+        self,
+        prompts: Sequence[Sequence[int]],
+        max_new_tokens: int,
+        stop: Sequence[str] = (),
+        skip: Collection[int] = (),
     ) -> Iterator[Generation]:
         """Greedy answers, each as soon as its batch is done.
 
@@ -161,12 +165,13 @@ class Engine:
             prompts: tokens of every prompt, at least one each.
             max_new_tokens: longest answer.
             stop: an answer ends before the first of these texts.
+            skip: places of prompts that need no answer; a batch of such alone is left out.
         """
         stops = (*self.renderer.stop_texts, *stop)
         start = time.perf_counter()
         groups = list(self._grouped(prompts))
         sharing = (time.perf_counter() - start) / max(1, len(prompts))
-        for prefix, batch in self._batched(groups, [len(prompt) for prompt in prompts]):
+        for prefix, batch in self._batched(groups, [len(prompt) for prompt in prompts], skip):
             start = time.perf_counter()
             rest = [prompts[i][len(prefix.tokens) :] for i in batch]
             rows = self._decode(rest, prefix, max_new_tokens, stops)
@@ -179,11 +184,13 @@ class Engine:
         self,
         groups: Sequence[tuple[Prefix, list[int]]],
         lengths: Sequence[int],
+        skip: Collection[int],
         positions: int = 1,
     ) -> Iterator[tuple[Prefix, list[int]]]:
         for prefix, places in groups:
             for batch in self.batches([lengths[n] for n in places], positions):
-                yield prefix, [places[n] for n in batch]
+                if not {places[n] for n in batch} <= set(skip):
+                    yield prefix, [places[n] for n in batch]
 
     def _text(self, tokens: list[int], stops: Sequence[str]) -> str:
         text: str = self.tokenizer.decode(tokens, skip_special_tokens=True)
@@ -238,7 +245,10 @@ class Engine:
         return any(stop in tail for stop in stops)
 
     def score(
-        self, contexts: Sequence[Sequence[int]], continuations: Sequence[Sequence[Sequence[int]]]
+        self,
+        contexts: Sequence[Sequence[int]],
+        continuations: Sequence[Sequence[Sequence[int]]],
+        skip: Collection[int] = (),
     ) -> Iterator[Scores]:
         """Log-likelihoods of the continuations of every context.
 
@@ -248,6 +258,7 @@ class Engine:
         Args:
             contexts: tokens of every context, at least one each.
             continuations: for every context the tokens of its continuations, at least one each.
+            skip: as in `generate`.
         """
         start = time.perf_counter()
         trees = [choice_tree(each) for each in continuations]
@@ -256,7 +267,7 @@ class Engine:
         read = self._read_trees if self._attends_fully else self._read_rows
         lengths = [len(c) + len(t.tokens) for c, t in zip(contexts, trees, strict=True)]
         most = max((len(tree.tokens) for tree in trees), default=0) + 1
-        for prefix, batch in self._batched(groups, lengths, most):
+        for prefix, batch in self._batched(groups, lengths, skip, most):
             begin = time.perf_counter()
             rest = [contexts[i][len(prefix.tokens) :] for i in batch]
             found = read(rest, [trees[i] for i in batch], prefix)

@@ -36,6 +36,22 @@ def test_a_prompt_that_does_not_fit_loses_its_beginning_and_says_so(tiny_model: 
     assert made["long"].prompt_tokens == 512 - 8
 
 
+@pytest.mark.parametrize("free", [True, False])
+def test_what_is_known_keeps_its_place_in_a_batch(tiny_model: Path, free: bool) -> None:
+    words = ("sea", "sea is blue and", "tomato", "red tomato of the", "ripe sea")
+    items = [
+        Item(id=f"i{n}", input=f"the {text}", outputs=("red",), choices=("red", "the blue sea"))
+        for n, text in enumerate(words)
+    ]
+    answerer = _answerer(tiny_model, 8)
+    whole = {r.id: r for r in answerer.answer(items, free=free)}
+    rest = {r.id: r for r in answerer.answer(items, free=free, known=["i0", "i3"])}
+    assert sorted(rest) == ["i1", "i2", "i4"]
+    for name, response in rest.items():
+        assert (response.text, response.margin) == (whole[name].text, whole[name].margin)
+    assert not list(answerer.answer(items, free=free, known=[item.id for item in items]))
+
+
 def test_the_last_token_of_a_choice_needs_no_room(tiny_model: Path) -> None:
     item = Item(id="long", input=LONG, outputs=("A",), choices=("A", "B"))
     (response,) = _answerer(tiny_model, 8).answer([item])

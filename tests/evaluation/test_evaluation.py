@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -25,8 +25,12 @@ class AlwaysFirst:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    def answer(self, items: Sequence[Item], *, free: bool = False) -> Iterator[Response]:
+    def answer(
+        self, items: Sequence[Item], *, free: bool = False, known: Collection[str] = ()
+    ) -> Iterator[Response]:
         for item in items:
+            if item.id in known:
+                continue
             self.asked.append(item.id)
             if item.choices:
                 scores = tuple(-1.0 - n for n in range(len(item.choices)))
