@@ -91,15 +91,12 @@ class StrategyAnswerer:
         contexts, continuations, cut = [], [], []
         for item, prompt in zip(items, prompts, strict=True):
             text = renderer.text(prompt)
-            pairs = [
-                renderer.encode_pair(text, renderer.continuation(choice))
-                for choice in item.choices or ()
-            ]
-            longest = max(len(continuation) for _, continuation in pairs)
+            followed = [renderer.continuation(choice) for choice in item.choices or ()]
+            tokens, answers = renderer.encode_pairs(text, followed)
             # The last token of a choice is scored and never read.
-            context, truncated = self._fit(pairs[0][0], longest - 1)
+            context, truncated = self._fit(tokens, max(map(len, answers)) - 1)
             contexts.append(context)
-            continuations.append([continuation for _, continuation in pairs])
+            continuations.append(answers)
             cut.append(truncated)
         rendering = (time.perf_counter() - start) / len(items)
         for scores in self._engine.score(contexts, continuations, skip):

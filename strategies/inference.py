@@ -283,9 +283,10 @@ class Engine:
 
         with torch.inference_mode():
             logits, cache, mask = self._prefill(contexts, prefix)
+            parts = [logits]
             if any(tree.tokens for tree in trees):
-                logits = torch.cat([logits, self._read_nodes(trees, cache, mask)], dim=1)
-        return [_followed(tree, row) for tree, row in zip(trees, logits, strict=True)]
+                parts.append(self._read_nodes(trees, cache, mask))
+        return [_followed(tree, [part[row] for part in parts]) for row, tree in enumerate(trees)]
 
     def _read_nodes(self, trees: list[ChoiceTree], cache: Any, mask: torch.Tensor) -> torch.Tensor:
         """Logits behind every node of every tree: (rows, most nodes, vocabulary)."""
@@ -331,7 +332,7 @@ class Engine:
                     logits, _, _ = self._prefill([rows[i] for i in batch], prefix, keep=longest)
                 for i, row in zip(batch, logits, strict=True):
                     chain = choice_tree([answers[i]])
-                    (logprob,), (greedy,) = _followed(chain, row[-len(answers[i]) :])
+                    (logprob,), (greedy,) = _followed(chain, [row[-len(answers[i]) :]])
                     scored[i] = logprob, greedy
             each = [scored[i] for i in range(len(rows))]
             found.append((tuple(p for p, _ in each), tuple(g for _, g in each)))
@@ -387,16 +388,26 @@ class Engine:
 _Found = tuple[tuple[float, ...], tuple[bool, ...]]
 
 
-def _followed(tree: ChoiceTree, logits: torch.Tensor) -> _Found:
-    """What the logits of a context's end and of its nodes, (rows, vocabulary), say of a tree."""
+def _followed(tree: ChoiceTree, parts: Sequence[torch.Tensor]) -> _Found:
+    """What the logits of a context's end, then of its nodes, say of a tree.
+
+    Args:
+        tree: the continuations.
+        parts: one row after the other, (some rows, vocabulary) each; never joined, being large.
+    """
     import torch
 
-    logits = logits.float()
-    norms, best = logits.logsumexp(-1), logits.argmax(-1)
-    rows, tokens = zip(*(step for steps in tree.steps for step in steps), strict=True)
-    at = list(rows)
-    logprobs = iter((logits[at, list(tokens)] - norms[at]).tolist())
-    hits = iter((best[at].cpu() == torch.tensor(tokens)).tolist())
+    steps = torch.tensor([step for steps in tree.steps for step in steps])
+    rows, tokens = steps[:, 0], steps[:, 1]
+    norms = torch.cat([part.float().logsumexp(-1) for part in parts]).cpu()
+    best = torch.cat([part.argmax(-1) for part in parts]).cpu()
+    logits, before = torch.empty(len(tokens)), 0
+    for part in parts:
+        here = (rows >= before) & (rows < before + len(part))
+        logits[here] = part[rows[here] - before, tokens[here]].float().cpu()
+        before += len(part)
+    logprobs = iter((logits - norms[rows]).tolist())
+    hits = iter((best[rows] == tokens).tolist())
     return (
         tuple(sum(next(logprobs) for _ in steps) for steps in tree.steps),
         tuple(all([next(hits) for _ in steps]) for steps in tree.steps),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -69,21 +70,25 @@ class Renderer:
 
         Mirrors the encoding of lm-eval's ``HFLM``: a text that starts with BOS gets no second.
         """
-        bos = self.tokenizer.bos_token
-        special = not (bos and text.startswith(bos))
-        tokens: list[int] = self.tokenizer.encode(text, add_special_tokens=special)
-        return tokens
+        return self._encode_all([text])[0]
 
-    def encode_pair(self, context: str, continuation: str) -> tuple[list[int], list[int]]:
-        """Tokens of a prompt and of an answer that follows it, split where lm-eval splits them.
+    def encode_pairs(
+        self, context: str, continuations: Sequence[str]
+    ) -> tuple[list[int], list[list[int]]]:
+        """Tokens of a prompt and of each answer that may follow it, split where lm-eval splits.
 
         White space at the end of the context moves to the continuation, as in lm-eval's
         ``TemplateLM._encode_pair``: a chat template's last newline is scored with the answer.
         """
-        stripped = context.rstrip()
-        moved = context[len(stripped) :] + continuation
-        context_ids = self.encode(stripped)
-        return context_ids, self.encode(stripped + moved)[len(context_ids) :]
+        wholes = (f"{context}{continuation}" for continuation in continuations)
+        first, *rest = self._encode_all([context.rstrip(), *wholes])
+        return first, [whole[len(first) :] for whole in rest]
+
+    def _encode_all(self, texts: Sequence[str]) -> list[list[int]]:
+        bos = self.tokenizer.bos_token
+        special = not (bos and texts[0].startswith(bos))
+        tokens: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=special).input_ids
+        return tokens
 
     def _render(self, messages: tuple[Message, ...], *, open_turn: bool) -> str:
         if not self._chat:

@@ -71,10 +71,9 @@ def ours(pairs: Callable[[Renderer, int], list[Pair]]) -> Callable[[Setting], Wo
         asked = pairs(engine.renderer, setting.items)
 
         def work() -> list[JsonValue]:
-            encoded = [[engine.renderer.encode_pair(c, a) for a in each] for c, each in asked]
-            contexts = [each[0][0] for each in encoded]
-            answers = [[answer for _, answer in each] for each in encoded]
-            found = {scores.index: scores for scores in engine.score(contexts, answers)}
+            encoded = [engine.renderer.encode_pairs(*each) for each in asked]
+            scored = engine.score([c for c, _ in encoded], [answers for _, answers in encoded])
+            found = {scores.index: scores for scores in scored}
             return [list(found[n].logprobs) for n in range(len(asked))]
 
         list(engine.score([[1, 2, 3]], [[[4, 5], [6]]]))

@@ -88,10 +88,8 @@ def _score(
     texts = [engine.renderer.text(prompt) for prompt in prompts]
 
     def work() -> object:
-        pairs = [[engine.renderer.encode_pair(text, label) for label in labels] for text in texts]
-        contexts = [each[0][0] for each in pairs]
-        answers = [[answer for _, answer in each] for each in pairs]
-        return list(engine.score(contexts, answers))
+        encoded = [engine.renderer.encode_pairs(text, labels) for text in texts]
+        return list(engine.score([c for c, _ in encoded], [answers for _, answers in encoded]))
 
     _warm_up(engine)
     return work

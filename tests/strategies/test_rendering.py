@@ -105,7 +105,9 @@ def test_context_and_answer_are_split_where_lm_eval_splits_them(
             return ids
 
     context = renderer.text(PROMPT)
-    assert renderer.encode_pair(context, answer) == Reference()._encode_pair(context, answer)
+    first, (second, other) = renderer.encode_pairs(context, [answer, "sea"])
+    assert (first, second) == Reference()._encode_pair(context, answer)
+    assert (first, other) == Reference()._encode_pair(context, "sea")
 
 
 def test_training_tokens_are_the_prompt_then_the_labelled_answer(tiny_model: Path) -> None:
