@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> None:
         _measure(CASES[name], given, precision)
     for axis in given.growth:
         grow(axis, _setting(given, precision), given.out, _say)
-    measure_starts(given.out)
+    measure_starts(given.out, _code_sha256())
     write_record(given.out / "environment.json", collect(precision, allowed_cores()))
     _say(f"Report: {write_report(given.out)}")
 

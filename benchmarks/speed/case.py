@@ -86,6 +86,7 @@ class Case:
         sides: load and warm up, then give back the work to be timed.
         agree: compares the peer's answers with ours.
         memory_goal: most ratio of our peak memory to the peer's; None where none is set.
+        untimed: what of both sides is left out of the time.
         pairs: how many, where it is not the number asked for.
         peer_batch_size: the peer's; None lets the fastest be found.
     """
@@ -98,5 +99,6 @@ class Case:
     sides: dict[SideName, Callable[[Setting], Work]]
     agree: Callable[[Sequence[JsonValue], Sequence[JsonValue]], Agreement]
     memory_goal: float | None = None
+    untimed: str = "imports, loading, a warm-up"
     pairs: int | None = None
     peer_batch_size: int | None = None

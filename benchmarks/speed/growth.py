@@ -19,11 +19,12 @@ from benchmarks.speed.side import engine_of
 from benchmarks.store import read_record, write_record
 from benchmarks.tasks.catalogue import load_task
 from benchmarks.tasks.task import Task
-from strategies.data import Example, Frozen, Message, Passage, Prompt, TaskData
+from strategies.data import Example, Frozen, Passage, Prompt, TaskData
 from strategies.device import set_threads
 from strategies.embedding import Embedder, load_embedder
 from strategies.inference import Engine
 from strategies.prompting.demonstrations import DemonstrationPrompting
+from strategies.prompting.instruction import InstructionPrompting
 from strategies.prompting.retrieval import RetrievalPrompting
 
 _TASK = "ticket-triage"
@@ -100,15 +101,7 @@ def _warm_up(engine: Engine) -> None:
 
 
 def _asked(task: Task, examples: Sequence[Example]) -> list[Prompt]:
-    return [
-        Prompt(
-            messages=(
-                Message(role="system", content=task.instruction.strip()),
-                Message(role="user", content=example.input),
-            )
-        )
-        for example in examples
-    ]
+    return InstructionPrompting().prepare(task.data(), load_embedder(), 0).prompts(examples)
 
 
 def _items(setting: Setting, size: int) -> Callable[[], object]:

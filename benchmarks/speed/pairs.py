@@ -13,6 +13,8 @@ from benchmarks.store import read_record, write_record
 from strategies.data import Frozen
 from strategies.errors import RunError
 
+_LARGEST_BATCH = 128
+
 
 class Timing(Frozen):
     """Seconds and peak memory of one side, without its answers."""
@@ -101,19 +103,21 @@ def _file(case: Case, setting: Setting, folder: Path) -> Path:
 
 
 def best_batch_size(case: Case, setting: Setting, say: Callable[[str], None]) -> int:
-    """The batch size at which the peer is fastest: doubled until it no longer gets faster."""
+    """The batch size at which the peer is fastest on the whole case.
+
+    It is doubled until two doublings in a row have made it no faster.
+    """
     if case.peer_batch_size is not None:
         return case.peer_batch_size
     seconds: dict[int, float] = {}
-    size = 2
-    while len(seconds) < 2 or seconds[size // 2] <= min(seconds.values()):
-        # At least one whole batch.
-        items = max(size, setting.items // 4)
-        tried = setting.model_copy(update={"peer_batch_size": size, "items": items})
-        seconds[size] = _outcome(case.name, "peer", tried).seconds / items
-        say(f"{case.name}: the peer takes {seconds[size]:.2f} s an item in batches of {size}")
+    size = best = 2
+    while size <= min(_LARGEST_BATCH, 4 * best):
+        tried = setting.model_copy(update={"peer_batch_size": size})
+        seconds[size] = _outcome(case.name, "peer", tried).seconds
+        say(f"{case.name}: the peer takes {seconds[size]:.2f} s in batches of {size}")
+        best = min(seconds, key=seconds.__getitem__)
         size *= 2
-    return min(seconds, key=seconds.__getitem__)
+    return best
 
 
 def _timing(outcome: Outcome) -> Timing:

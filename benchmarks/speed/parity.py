@@ -6,7 +6,7 @@ from benchmarks.speed import choices, generation
 from benchmarks.speed.case import Case
 from benchmarks.tasks.catalogue import bundled_tasks, load_task
 from benchmarks.tasks.task import TaskSpec
-from strategies.data import Message, Prompt
+from strategies.embedding import load_embedder
 from strategies.prompting.instruction import InstructionPrompting
 from strategies.rendering import Renderer
 
@@ -15,14 +15,10 @@ _ITEMS = 150
 
 def _choices_of(name: str, renderer: Renderer, items: int) -> list[choices.Pair]:
     task = load_task(name)
-    system = Message(role="system", content=task.instruction.strip())
-    return [
-        (
-            renderer.text(Prompt(messages=(system, Message(role="user", content=item.input)))),
-            item.choices or (),
-        )
-        for item in task.test[:items]
-    ]
+    asked = task.test[:items]
+    prompts = InstructionPrompting().prepare(task.data(), load_embedder(), 0).prompts(asked)
+    texts = map(renderer.text, prompts)
+    return [(text, item.choices or ()) for text, item in zip(texts, asked, strict=True)]
 
 
 def _case(spec: TaskSpec) -> Case:

@@ -14,19 +14,20 @@ from benchmarks.report.content import environment_table
 from benchmarks.report.document import Block, Code, Fence, Figure, Heading, Paragraph, Table, Text
 from benchmarks.report.figures import svg
 from benchmarks.report.markdown import markdown_text
-from benchmarks.speed.case import CLOSE, Agreement
+from benchmarks.speed.case import CLOSE
 from benchmarks.speed.cases import CASES
 from benchmarks.speed.growth import AXES, Grown, line_through
 from benchmarks.speed.pairs import Measured
-from benchmarks.speed.startup import Starts
+from benchmarks.speed.startup import GOALS, Starts
 from benchmarks.store import read_record, write_atomic
 
 _FIGURES = "figures"
 _HOW = (
     "Peer and ours run one after the other, each in a process of its own, in changing order, on "
-    "the same model, data, precision and threads. Imports, loading and a warm-up are not timed. A "
-    "ratio is the peer's seconds over ours; the median of the pairs stands with their range. The "
-    "peer's batch size is the fastest of those tried."
+    "the same model, data, precision and threads. A ratio is the peer's seconds over ours; the "
+    "median of the pairs stands with their range. Where the peer scores or generates, its batch "
+    "size is the one at which it is fastest on these items, found by doubling. “Code” is the "
+    "beginning of the SHA-256 of this project's code when a row was measured."
 )
 
 
@@ -70,15 +71,19 @@ def _blocks(
         Heading(2, "The same answers"),
         Paragraph(
             "An answer is unlike when another choice is best, when another text was generated, or "
-            "when a training loss differs by more than 0.02. Near: the two best lie closer than "
-            f"{CLOSE:g}. Differences are the largest of a log-likelihood or a loss."
+            "when a training loss differs by more than 0.02. Near: of those, the two best lie "
+            f"closer than {CLOSE:g}. Numbered are the items of the first pair, from 0. Differences "
+            "are the largest of a log-likelihood or a loss."
         ),
         _agreement_table(measured),
         *_growth(grown),
         Heading(2, "Start-up"),
         Table(
-            ["command", "processor seconds, median of five"],
-            [[Code(each.command), f"{each.median:.2f}"] for each in starts.commands],
+            ["command", "processor seconds, median of five", "goal"],
+            [
+                [Code(each.command), f"{each.median:.2f}", GOALS.get(each.command, "")]
+                for each in starts.commands
+            ],
             figures=True,
         ),
         Heading(2, "Environment"),
@@ -90,8 +95,8 @@ def _blocks(
 
 def _speed_table(measured: Sequence[Measured]) -> Table:
     head = ["what", "peer", "precision", "items", "pairs", "peer s", "ours s", "times faster"]
-    head += ["goal", "our memory / peer's", "goal"]
-    rows = []
+    head += ["goal", "our memory / peer's", "goal", "not timed", "code"]
+    rows: list[list[Text]] = []
     for each in measured:
         case, pairs = CASES[each.case], each.pairs
         ratios = [pair.ratio for pair in pairs]
@@ -109,38 +114,32 @@ def _speed_table(measured: Sequence[Measured]) -> Table:
                 numbers.significant(case.goal),
                 f"{statistics.median(pair.memory_ratio for pair in pairs):.2f}",
                 numbers.significant(case.memory_goal),
+                case.untimed,
+                Code(each.setting.code_sha256[:8]),
             ]
         )
     return Table(head, rows, figures=True)
 
 
 def _agreement_table(measured: Sequence[Measured]) -> Table:
-    head = ["what", "precision", "compared", "unlike", "of those near", "largest difference"]
+    head = ["what", "precision", "items", "unlike", "of those near", "largest difference"]
     rows = [
         [
             CASES[each.case].title,
             each.setting.precision,
-            str(sum(found.items for found in _agreements(each))),
-            str(sum(len(found.unlike) for found in _agreements(each))),
-            str(sum(len(found.near) for found in _agreements(each))),
-            numbers.significant(
-                max(
-                    (
-                        found.largest_difference
-                        for found in _agreements(each)
-                        if found.largest_difference is not None
-                    ),
-                    default=None,
-                )
-            ),
+            str(found.items),
+            _listed(found.unlike),
+            _listed(found.near),
+            numbers.significant(found.largest_difference),
         ]
         for each in measured
+        for found in [each.pairs[0].agreement]
     ]
     return Table(head, rows, figures=True)
 
 
-def _agreements(measured: Measured) -> list[Agreement]:
-    return [pair.agreement for pair in measured.pairs]
+def _listed(items: Sequence[int]) -> str:
+    return f"{len(items)}: {', '.join(map(str, items))}" if items else "0"
 
 
 def _growth(grown: Sequence[Grown]) -> list[Block]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.environment import peak_memory_bytes
+from benchmarks.environment import gpu_name, peak_memory_bytes
 from benchmarks.speed.case import Outcome, Setting, SideName
 from benchmarks.store import read_record, write_record
 from strategies.device import resolve_device, set_threads
@@ -41,7 +41,9 @@ def measure(case: str, side: SideName, setting: Setting) -> Outcome:
 
 
 def _peak() -> int:
-    """Peak memory of this process or of the largest that it started."""
+    """Peak memory of this process or of the largest that it started; on a GPU, of this one's."""
+    if gpu_name() is not None:
+        return peak_memory_bytes()
     children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     return max(peak_memory_bytes(), children if sys.platform == "darwin" else children * 1024)
 

@@ -32,19 +32,24 @@ class LoraWeights(Weights):
     target_modules: Literal["all-linear"] | tuple[str, ...] = "all-linear"
     training: TrainingSettings = TrainingSettings(learning_rate=1e-3)
 
-    def wrap(self, model: Any) -> Any:
-        """See `Weights.wrap`; B starts at 0, so the wrapped model answers like the base."""
-        from peft import LoraConfig, TaskType, get_peft_model
+    def config(self) -> Any:
+        """The same as peft's ``LoraConfig``."""
+        from peft import LoraConfig, TaskType
 
         targets = self.target_modules
-        config = LoraConfig(
+        return LoraConfig(
             task_type=TaskType.CAUSAL_LM,
             r=self.rank,
             lora_alpha=self.alpha,
             lora_dropout=self.dropout,
             target_modules=targets if isinstance(targets, str) else list(targets),
         )
-        return get_peft_model(model, config)
+
+    def wrap(self, model: Any) -> Any:
+        """See `Weights.wrap`; B starts at 0, so the wrapped model answers like the base."""
+        from peft import get_peft_model
+
+        return get_peft_model(model, self.config())
 
     def save(self, model: Any, folder: Path) -> None:
         """See `Weights.save`; an ordinary PEFT checkpoint."""

@@ -44,10 +44,11 @@ def test_a_command_is_timed_five_times_and_once_for_all(
 ) -> None:
     busy = (sys.executable, "-c", "sum(range(3_000_000))")
     monkeypatch.setattr(startup, "COMMANDS", {"nothing": ("true",), "busy": busy})
-    found = startup.measure_starts(tmp_path)
+    found = startup.measure_starts(tmp_path, "a")
     assert [len(each.cpu_seconds) for each in found.commands] == [5, 5]
     assert found.commands[1].median > found.commands[0].median
-    assert startup.measure_starts(tmp_path) == found
+    assert startup.measure_starts(tmp_path, "a") == found
+    assert startup.measure_starts(tmp_path, "b").code_sha256 == "b"
 
 
 @pytest.mark.slow
