@@ -155,7 +155,8 @@ def read_beginning(model: Any, batch: dict[str, Any]) -> dict[str, Any]:
     inputs = dict(batch)
     shared = inputs.pop("shared_ids")
     if shared.numel():
-        read = model(input_ids=shared, use_cache=True, logits_to_keep=1).past_key_values
+        base = model.get_base_model() if hasattr(model, "get_base_model") else model
+        read = base.get_decoder()(input_ids=shared, use_cache=True).past_key_values
         prefix = Prefix.of(read, shared[0].tolist())
         inputs["past_key_values"] = prefix.cache(len(inputs["input_ids"]), model.config)
     return inputs
@@ -222,7 +223,10 @@ class _SeededTrainer(Trainer):
     """
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        return super().compute_loss(model, read_beginning(model, inputs), *args, **kwargs)
+        # One autocast around both, so that weights are rounded once for the two.
+        with self.accelerator.autocast():
+            batch = read_beginning(self.accelerator.unwrap_model(model), inputs)
+            return super().compute_loss(model, batch, *args, **kwargs)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         rows = train_dataset if train_dataset is not None else self.train_dataset
