@@ -13,10 +13,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from advisor.cli.writing import writing
+
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
-    from advisor.errors import AdvisorError
     from advisor.questionnaire import Answers
     from advisor.recommend import RankedMethod, Recommendation
 
@@ -171,19 +172,9 @@ def _save(answers: Answers, path: Path) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise _unwritable(path, error) from None
-
-
-def _unwritable(path: Path, error: OSError) -> AdvisorError:
-    from advisor.errors import AdvisorError
-
-    return AdvisorError(
-        f"{path} cannot be written: {error.strerror}. Name a file in a folder you may write to."
-    )
 
 
 def _write_plan(advice: Recommendation, task: str, path: Path) -> None:
@@ -197,12 +188,10 @@ def _write_plan(advice: Recommendation, task: str, path: Path) -> None:
         raise AdvisorError(f"There is nothing to plan: {advice.text}")
     methods = tuple(registry().method(name) for name in advice.candidates)
     beside = path.with_suffix(".recommendation.json")
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_plan(path, Plan(task=task, methods=methods))
         write_atomic(beside, advice.model_dump_json(indent=2) + "\n")
-    except OSError as error:
-        raise _unwritable(path, error) from None
 
 
 def _print(advice: Recommendation, *, as_json: bool, quiet: bool) -> None:

@@ -10,9 +10,8 @@ import csv
 from benchmarks.tasks.recipes.recipe import (
     Files,
     Recipe,
-    SourceFile,
     classify,
-    github,
+    from_github,
     without_leaks,
 )
 from benchmarks.tasks.task import Item, Splits, TaskSpec, fixed_order
@@ -154,13 +153,6 @@ RECIPE = Recipe(
             "eval_items": 3080,
         },
     ),
-    variants=(
-        tuple(
-            SourceFile(
-                f"{FOLDER}/{name}", sha256, github(REPOSITORY, COMMIT, f"banking_data/{name}")
-            )
-            for name, sha256 in SHA256.items()
-        ),
-    ),
+    variants=(from_github(REPOSITORY, COMMIT, "banking_data/", FOLDER, SHA256),),
     convert=convert,
 )

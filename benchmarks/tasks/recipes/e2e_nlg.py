@@ -11,7 +11,7 @@ import csv
 import re
 
 from benchmarks.tasks.checks import Check
-from benchmarks.tasks.recipes.recipe import Files, Recipe, SourceFile, github
+from benchmarks.tasks.recipes.recipe import Files, Recipe
 from benchmarks.tasks.task import Item, Splits, TaskSpec, fixed_order
 
 FOLDER = "e2e_nlg"
@@ -85,11 +85,6 @@ RECIPE = Recipe(
             "eval_items": TEST_ITEMS,
         },
     ),
-    variants=(
-        tuple(
-            SourceFile(f"{FOLDER}/{name}", sha256, github(REPOSITORY, COMMIT, name))
-            for name, sha256 in SHA256.items()
-        ),
-    ),
+    variants=(from_github(REPOSITORY, COMMIT, "", FOLDER, SHA256),),
     convert=convert,
 )

@@ -10,9 +10,8 @@ import csv
 from benchmarks.tasks.recipes.recipe import (
     Files,
     Recipe,
-    SourceFile,
     classify,
-    github,
+    from_github,
     without_leaks,
 )
 from benchmarks.tasks.task import Item, Splits, TaskSpec
@@ -68,15 +67,6 @@ RECIPE = Recipe(
             "eval_items": 970,
         },
     ),
-    variants=(
-        tuple(
-            SourceFile(
-                f"{FOLDER}/{name}",
-                sha256,
-                github(REPOSITORY, COMMIT, f"data/sentiment_data/{name}"),
-            )
-            for name, sha256 in SHA256.items()
-        ),
-    ),
+    variants=(from_github(REPOSITORY, COMMIT, "data/sentiment_data/", FOLDER, SHA256),),
     convert=convert,
 )

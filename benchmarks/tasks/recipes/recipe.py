@@ -98,6 +98,24 @@ def github(repository: str, commit: str, path: str) -> str:
     return f"https://raw.githubusercontent.com/{repository}/{commit}/{path}"
 
 
+def from_github(
+    repository: str, commit: str, inside: str, folder: str, hashes: Mapping[str, str]
+) -> tuple[SourceFile, ...]:
+    """Files of a public repository.
+
+    Args:
+        repository: owner and name.
+        commit: at which they are taken.
+        inside: where they lie in it, "" or a path that ends in ``/``.
+        folder: where they lie below the data folder.
+        hashes: name of every file and its SHA-256 (hexadecimal).
+    """
+    return tuple(
+        SourceFile(f"{folder}/{name}", sha256, github(repository, commit, f"{inside}{name}"))
+        for name, sha256 in hashes.items()
+    )
+
+
 def content_sha256(path: Path) -> str:
     """SHA-256 (hexadecimal) of a file's bytes, unpacked when its name ends in ``.gz``.
 

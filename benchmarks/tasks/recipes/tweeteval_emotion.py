@@ -8,9 +8,8 @@ from __future__ import annotations
 from benchmarks.tasks.recipes.recipe import (
     Files,
     Recipe,
-    SourceFile,
     classify,
-    github,
+    from_github,
     without_leaks,
 )
 from benchmarks.tasks.task import Item, Splits, TaskSpec
@@ -66,13 +65,6 @@ RECIPE = Recipe(
             "eval_items": 1421,
         },
     ),
-    variants=(
-        tuple(
-            SourceFile(
-                f"{FOLDER}/{name}", sha256, github(REPOSITORY, COMMIT, f"datasets/emotion/{name}")
-            )
-            for name, sha256 in SHA256.items()
-        ),
-    ),
+    variants=(from_github(REPOSITORY, COMMIT, "datasets/emotion/", FOLDER, SHA256),),
     convert=convert,
 )
