@@ -11,7 +11,7 @@ import csv
 import re
 
 from benchmarks.tasks.checks import Check
-from benchmarks.tasks.recipes.recipe import Files, Recipe
+from benchmarks.tasks.recipes.recipe import Files, Recipe, from_github
 from benchmarks.tasks.task import Item, Splits, TaskSpec, fixed_order
 
 FOLDER = "e2e_nlg"
