@@ -208,11 +208,14 @@ class Engine:
         """Greedy decoding of one batch, tokens and margins of every row; a finished row leaves."""
         import torch
 
+        from strategies.room import make_room
+
         tokens: list[list[int]] = [[] for _ in prompts]
         margins: list[list[float]] = [[] for _ in prompts]
         alive = list(range(len(prompts)))
         with torch.inference_mode():
             logits, cache, mask = self._prefill(prompts, prefix)
+            make_room(cache, max_new_tokens)
             logits = logits[:, -1]
             for step in range(max_new_tokens):
                 top = logits.float().topk(2, dim=-1)
@@ -220,9 +223,7 @@ class Engine:
                 for item, gap, token in zip(alive, gaps, top.indices[:, 0].tolist(), strict=True):
                     margins[item].append(gap)
                     tokens[item].append(token)
-                kept = [
-                    row for row, item in enumerate(alive) if not self._ended(tokens[item], stops)
-                ]
+                kept = _closed_up([not self._ended(tokens[item], stops) for item in alive])
                 if not kept or step + 1 == max_new_tokens:
                     break
                 if len(kept) < len(alive):
@@ -412,6 +413,13 @@ def _followed(tree: ChoiceTree, parts: Sequence[torch.Tensor]) -> _Found:
         tuple(sum(next(logprobs) for _ in steps) for steps in tree.steps),
         tuple(all([next(hits) for _ in steps]) for steps in tree.steps),
     )
+
+
+def _closed_up(kept: Sequence[bool]) -> list[int]:
+    """The rows that are kept, the last of them moved to where earlier ones leave."""
+    rows = [row for row, stays in enumerate(kept) if stays]
+    moving = iter(reversed(rows))
+    return [row if stays else next(moving) for row, stays in enumerate(kept[: len(rows)])]
 
 
 def _end_ids(model: Any) -> frozenset[int]:

@@ -11,6 +11,7 @@ import torch
 from transformers import (
     AutoModelForCausalLM,
     BloomConfig,
+    DynamicCache,
     GPTNeoConfig,
     MistralConfig,
     MistralForCausalLM,
@@ -19,9 +20,10 @@ from transformers import (
 
 from strategies.choices import choice_tree
 from strategies.data import Message, Prompt
-from strategies.inference import Engine
+from strategies.inference import Engine, _closed_up
 from strategies.models import ResolvedModel, load_model, load_tokenizer
 from strategies.prefix import attends_fully
+from strategies.room import make_room
 
 QUESTIONS = (
     "what",
@@ -68,6 +70,35 @@ def test_a_finished_answer_leaves_the_batch_and_the_others_go_on(tiny_model: Pat
         assert stopped[n].text == next(engine.generate([prompt], 12)).text
     assert stopped[0].tokens == ()
     assert len(stopped[0].margins) == 1
+
+
+@pytest.mark.parametrize(
+    ("kept", "rows"),
+    [
+        ([True, True], [0, 1]),
+        ([False, True, True, False, True], [4, 1, 2]),
+        ([False, False, True], [2]),
+        ([False], []),
+    ],
+)
+def test_leaving_rows_are_filled_from_the_end(kept: list[bool], rows: list[int]) -> None:
+    assert _closed_up(kept) == rows
+
+
+def test_a_cache_with_room_holds_what_a_growing_one_holds() -> None:
+    torch.manual_seed(0)
+    states = [torch.randn(3, 2, 5, 4) for _ in range(2)]
+    growing, roomy = DynamicCache([tuple(states)]), DynamicCache([tuple(states)])
+    make_room(roomy, 3)
+    for select in (None, [2, 1], [0]):
+        if select is not None:
+            for cache in (growing, roomy):
+                cache.reorder_cache(torch.tensor(select))
+        rows = len(growing.layers[0].keys)
+        new = torch.randn(2, rows, 2, 1, 4)
+        found = [cache.update(*new, 0) for cache in (growing, roomy)]
+        assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
+        assert growing.get_seq_length() == roomy.get_seq_length()
 
 
 def _with_sliding_attention(folder: Path) -> Engine:
