@@ -20,6 +20,7 @@ LIBRARIES = (
     "transformers",
     "tokenizers",
     "peft",
+    "accelerate",
     "langchain-core",
     "langchain-text-splitters",
     "faiss-cpu",
@@ -27,8 +28,8 @@ LIBRARIES = (
     "scikit-learn",
     "lm_eval",
 )
-# Those that take part in a score or drive training; an arm's fingerprint holds them as well.
-FURTHER_LIBRARIES = ("accelerate", "numpy", "rouge-score", "sacrebleu", "scipy", "statsmodels")
+# Those that take part in a score alone; an arm's fingerprint holds them as well.
+FURTHER_LIBRARIES = ("numpy", "rouge-score", "sacrebleu", "scipy", "statsmodels")
 
 
 def collect(precision: Precision, threads: int) -> Environment:

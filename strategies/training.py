@@ -178,7 +178,9 @@ def train(
         folder: where the trained weights are saved.
         progress: told of every optimiser step.
     """
-    model = job.weights.wrap(job.load_base())
+    base = job.load_base()
+    torch.manual_seed(job.seed)
+    model = job.weights.wrap(base)
     if job.precision == "bf16":
         round_frozen(model)
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
@@ -231,7 +233,8 @@ class _SeededTrainer(Trainer):
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         rows = train_dataset if train_dataset is not None else self.train_dataset
         lengths = [len(row["input_ids"]) for row in rows]
-        return _ByLength(lengths, self.args.per_device_train_batch_size, self.args.seed)
+        step = self.args.per_device_train_batch_size * self.args.gradient_accumulation_steps
+        return _ByLength(lengths, step, self.args.seed)
 
 
 class _ByLength(Sampler[int]):

@@ -107,7 +107,7 @@ def test_fingerprints_are_pinned() -> None:
         scored_fingerprint("a", material.plan(), material.task(), {})
         == "6ee39211399056d3f51999d9cbda151f7bec32f6d8826c4bff55a1164b8dd289"
     )
-    assert weights("lora") == "a3828c4d48724adae988bce0a6a8d4e4573f3af89f072247a5bb74d1672f6d18"
+    assert weights("lora") == "eaaab9ea754e055e458c6d6956949cbb9923d16ceb17818b63b28da410d1d009"
     assert (
         floor_fingerprint(material.setting(), CORPUS, "majority", 1)
         == "1fa28cf61a3feee4ea25752578b9a05a47ec52f3dd91ed73f76d6afeb1e816eb"
