@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from advisor.cli.ask import ask
 from advisor.cli.bench import bench
 from advisor.cli.compare import compare
+from advisor.cli.estimate import estimate_app
 from advisor.cli.init import init
 from advisor.cli.methods import methods
 from advisor.cli.models import models_app
@@ -22,7 +23,7 @@ from advisor.errors import InterruptionError
 HELP = (
     "Prompt it, retrieve for it, tune it, or combine them?\n\n"
     "ask gives advice with evidence, bench runs the candidates on one eval set, report writes "
-    "the decision down.\n\n"
+    "the decision down. estimate says beforehand what memory, time and money it takes.\n\n"
     "Exit codes: 0 done, 1 a bug, 2 wrong use, 3 unusable data or answers, 4 model not found, "
     "5 no method fits the task, 6 run folder locked or damaged, 7 flowchart unusable, "
     "130 interrupted."
@@ -43,6 +44,7 @@ class _Commands(TyperGroup):
 app = typer.Typer(cls=_Commands, help=HELP, no_args_is_help=True, pretty_exceptions_enable=False)
 for command in (ask, bench, report, compare, tasks, methods, init):
     app.command()(command)
+app.add_typer(estimate_app, name="estimate")
 app.add_typer(models_app, name="models")
 
 

@@ -1,12 +1,13 @@
 """Memory that a model takes, part by part, when it answers or is trained on one device.
 
 A training step has moments, and memory peaks in one of them: when the loss has been computed
-(activations and logits are there, gradients not yet), while checkpointed layers are computed
-again, when the backward pass ends (gradients are there, activations gone), and in the optimiser's
-step. Every part is shown, and which of them are there at the peak.
+(activations and logits are there, gradients not yet), when the backward pass begins or computes
+checkpointed layers again, when it ends (gradients are there, activations gone), or in the
+optimiser's step. Every part is shown, and which of them are there at the peak.
 
-``low`` is the arithmetic of the tensors, what ``torch.cuda.max_memory_allocated`` counts; ``likely``
-and ``high`` add what the allocator holds beyond them and the CUDA context, as ``nvidia-smi`` shows.
+``low`` is the arithmetic of the tensors, what ``torch.cuda.max_memory_allocated`` counts;
+``likely`` and ``high`` add what the allocator holds beyond them and the CUDA context, as
+``nvidia-smi`` shows.
 """
 
 from __future__ import annotations
@@ -49,6 +50,9 @@ def memory_bytes(parameters: int, use: Use) -> int:
 
 
 # ---------------------------------------------------------------- an estimate
+
+# Of the estimates that are printed as JSON.
+SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,7 @@ _ALLOCATOR = Range(0.0, 0.02, 0.06)
 # Parts that are there at each moment.
 _TRAINING_MOMENTS: dict[str, tuple[str, ...]] = {
     "loss computed": ("weights", "cast weights", "optimiser", "activations", "logits"),
+    "backward pass begins": ("weights", "cast weights", "optimiser", "activations", "buffers"),
     "layers computed again": ("weights", "optimiser", "activations", "one layer", "buffers"),
     "end of backward pass": ("weights", "optimiser", "gradients", "one layer", "buffers"),
     "optimiser step": ("weights", "optimiser", "gradients", "optimiser workspace"),
@@ -162,8 +167,7 @@ def _moments(setup: Setup) -> dict[str, tuple[str, ...]]:
     if not setup.trains:
         return _INFERENCE_MOMENTS
     moments = dict(_TRAINING_MOMENTS)
-    if not setup.checkpointing:
-        del moments["layers computed again"]
+    del moments["backward pass begins" if setup.checkpointing else "layers computed again"]
     if setup.accumulate:
         return {m: tuple(dict.fromkeys((*there, "gradients"))) for m, there in moments.items()}
     return moments

@@ -7,8 +7,10 @@ Source of the layouts: the modelling files of transformers 5 (``modeling_llama.p
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from pydantic import Field, ValidationError
@@ -56,7 +58,7 @@ class Family(NamedTuple):
     qk_norm: bool = False
     learned_positions: bool = False
     tied: bool = False
-    defaults: dict[str, int] = {}
+    defaults: Mapping[str, int] = MappingProxyType({})
 
 
 _GEMMA = Family(
@@ -265,7 +267,7 @@ def load_shape(model: str) -> ModelShape:
     if path.is_file():
         return shape_of_config(_json(path), path.parent.name or str(path))
     known = catalogue()
-    name = model.lower().rsplit("/", 1)[-1]
+    name = _plain_name(model)
     if name in known:
         return known[name]
     raise EstimateError(
@@ -273,6 +275,13 @@ def load_shape(model: str) -> ModelShape:
         f"{', '.join(known)}. Or give its numbers: --layers, --hidden, --heads, --intermediate "
         "and --vocab."
     )
+
+
+def _plain_name(model: str) -> str:
+    """Name in the catalogue of a Hub id: ``meta-llama/Meta-Llama-3-8B-Instruct``."""
+    name = model.lower().rsplit("/", 1)[-1].removeprefix("meta-")
+    parts = (part for part in name.split("-") if part not in ("instruct", "it", "pt", "hf", "chat"))
+    return "-".join(parts)
 
 
 @cache
