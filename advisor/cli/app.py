@@ -11,7 +11,6 @@ from typer.core import TyperGroup
 from advisor.cli.ask import ask
 from advisor.cli.bench import bench
 from advisor.cli.compare import compare
-from advisor.cli.estimate import estimate_app
 from advisor.cli.init import init
 from advisor.cli.methods import methods
 from advisor.cli.models import models_app
@@ -31,7 +30,22 @@ HELP = (
 
 
 class _Commands(TyperGroup):
-    """The commands; Ctrl-C, also in a prompt, ends every one of them in the same way."""
+    """The commands; Ctrl-C, also in a prompt, ends every one of them in the same way.
+
+    ``estimate`` is made when it is asked for: its options would slow every other command down.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*super().list_commands(ctx), "estimate"]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name != "estimate":
+            return super().get_command(ctx, cmd_name)
+        from advisor.cli.estimate import estimate_app
+
+        command = typer.main.get_command(estimate_app)
+        command.name = cmd_name
+        return command
 
     def invoke(self, ctx: Any) -> Any:
         # typer itself ends a prompt with exit code 1, and anything else without a word.
@@ -44,7 +58,6 @@ class _Commands(TyperGroup):
 app = typer.Typer(cls=_Commands, help=HELP, no_args_is_help=True, pretty_exceptions_enable=False)
 for command in (ask, bench, report, compare, tasks, methods, init):
     app.command()(command)
-app.add_typer(estimate_app, name="estimate")
 app.add_typer(models_app, name="models")
 
 

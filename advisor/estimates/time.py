@@ -64,8 +64,9 @@ class TimeEstimate:
 def slowdown(amount: float, peak: float, utilisation: Range) -> Range:
     """Seconds for an amount of work at a peak a second; low utilisation is high time."""
     return Range(
-        *(amount / (peak * u) for u in (utilisation.high, utilisation.likely)),
-        amount / (peak * utilisation.low),
+        low=amount / (peak * utilisation.high),
+        likely=amount / (peak * utilisation.likely),
+        high=amount / (peak * utilisation.low),
     )
 
 
