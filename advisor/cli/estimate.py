@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from advisor.estimates.cost import BreakEven, MethodCost
+    from advisor.estimates.cost import BreakEven, MethodCost, Workload
     from advisor.estimates.gpus import Gpu, Verdict
     from advisor.estimates.memory import MemoryEstimate, Range
     from advisor.estimates.prices import Prices
@@ -224,7 +224,7 @@ def time(
     examples: Annotated[int, typer.Option(help="Training examples.")] = 1000,
     epochs: Annotated[float, typer.Option(help="Passes over them.")] = 3,
     data: Annotated[
-        Path | None, typer.Option(help="JSON lines: their tokens are counted instead.")
+        Path | None, typer.Option(help="JSON lines with input and output, counted instead.")
     ] = None,
     tokenizer: Annotated[
         Path | None, typer.Option(help="tokenizer.json, or its folder; else 4 bytes a token.")
@@ -284,37 +284,10 @@ def _train_tokens(
         raise EstimateError(f"--epochs {epochs} must be above 0.")
     if data is None:
         return int(stated * epochs), "examples times --sequence"
-    from advisor.estimates.catalogues import user_text
-    from advisor.estimates.tokens import count_tokens
+    from advisor.estimates.tokens import example_tokens
 
-    count = count_tokens(_texts(user_text(data), data), tokenizer)
-    return int(count.tokens * epochs), count.how
-
-
-def _texts(lines: str, path: Path) -> list[str]:
-    """All strings of the objects of JSON lines, an object one text."""
-    from advisor.errors import EstimateError
-
-    texts, wrong = [], []
-    for number, line in enumerate(lines.splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            texts.append("\n".join(_strings(json.loads(line))))
-        except ValueError:
-            wrong.append(str(number))
-    if wrong:
-        places = ", ".join(wrong[:10])
-        raise EstimateError(f"{path}: {len(wrong)} lines are no JSON ({places}). Correct them.")
-    return texts
-
-
-def _strings(value: Any) -> list[str]:
-    if isinstance(value, str):
-        return [value]
-    if isinstance(value, dict):
-        value = list(value.values())
-    return [text for item in value for text in _strings(item)] if isinstance(value, list) else []
+    count = example_tokens(data, tokenizer)
+    return int((count.inputs + count.outputs) * epochs), count.how
 
 
 def _print_time(
@@ -339,19 +312,41 @@ def cost(
     gpu: OneGpu = "L40S",
     queries_a_month: Annotated[int, typer.Option("--queries", help="A month.")] = 10_000,
     instruction: Annotated[
-        int, typer.Option(help="Tokens of instruction and query.", rich_help_panel=_PROMPT)
-    ] = 200,
-    answer: Annotated[int, typer.Option(help="Tokens.", rich_help_panel=_PROMPT)] = 100,
+        int | None,
+        typer.Option(
+            help="Tokens of instruction and query (200); with --data of the instruction alone (0).",
+            rich_help_panel=_PROMPT,
+        ),
+    ] = None,
+    answer: Annotated[
+        int | None, typer.Option(help="Tokens (100, or as in --data).", rich_help_panel=_PROMPT)
+    ] = None,
     demonstrations: Annotated[int, typer.Option(help="Shown.", rich_help_panel=_PROMPT)] = 8,
     demonstration: Annotated[
-        int, typer.Option(help="Tokens of one.", rich_help_panel=_PROMPT)
-    ] = 150,
+        int | None,
+        typer.Option(help="Tokens of one (150, or as in --data).", rich_help_panel=_PROMPT),
+    ] = None,
     passages: Annotated[int, typer.Option(help="Shown.", rich_help_panel=_PROMPT)] = 4,
     passage: Annotated[int, typer.Option(help="Tokens of one.", rich_help_panel=_PROMPT)] = 250,
-    examples: Annotated[int, typer.Option(help="Training examples; 0: no tuning.")] = 1000,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="JSON lines with input and output, whose tokens are counted."),
+    ] = None,
+    corpus: Annotated[
+        Path | None, typer.Option(help="Text file, or folder of .txt and .md, counted as well.")
+    ] = None,
+    tokenizer: Annotated[
+        Path | None, typer.Option(help="tokenizer.json, or its folder; else 4 bytes a token.")
+    ] = None,
+    examples: Annotated[
+        int | None,
+        typer.Option(help="Training examples (1000, or as in --data); 0: no tuning."),
+    ] = None,
     epochs: Annotated[float, typer.Option(help="Passes over them.")] = 3,
     retrainings: Annotated[float, typer.Option(help="A month, after the first.")] = 0,
-    corpus_tokens: Annotated[int, typer.Option(help="Of the documents.")] = 1_000_000,
+    corpus_tokens: Annotated[
+        int | None, typer.Option(help="Of the documents (1,000,000, or as in --corpus).")
+    ] = None,
     reindexings: Annotated[float, typer.Option(help="A month, after the first.")] = 0,
     months: Annotated[int, typer.Option(help="Over which first costs are spread.")] = 12,
     always_on: Annotated[
@@ -390,26 +385,18 @@ def cost(
       advisor estimate cost qwen2.5-7b --gpu L40S --queries 50000 --plot costs.svg
 
       advisor estimate cost llama-3.1-8b --hosted gpt-4.1-mini --reindexings 4 --retrainings 1
+
+      advisor estimate cost ./my-model --data train.jsonl --corpus docs --tokenizer ./my-model
     """
-    from advisor.estimates.cost import Means, Workload, break_evens, estimate_costs
+    from advisor.estimates.cost import Means, break_evens, estimate_costs
     from advisor.estimates.gpus import find_gpu
     from advisor.estimates.prices import load_prices
-    from advisor.estimates.tokens import PromptShape
 
     values = locals()
-    shape, setup = _shape(values), _setup({**values, "sequence": instruction + answer})
+    workload, how = _workload(values)
+    tuned = workload.prompt.instruction + workload.prompt.answer
+    shape, setup = _shape(values), _setup({**values, "sequence": tuned})
     known = load_prices(prices)
-    shown = PromptShape(instruction, answer, demonstrations, demonstration, passages, passage)
-    workload = Workload(
-        shown,
-        queries_a_month,
-        _train_tokens(None, None, examples * (instruction + answer), epochs)[0],
-        retrainings,
-        corpus_tokens,
-        reindexings,
-        months,
-        always_on,
-    )
     answers = known.price("hosted_million_tokens", hosted) if hosted else None
     means = Means(shape, setup, find_gpu(gpu), known, answers, serving_batch)
     costs = estimate_costs(workload, means)
@@ -420,10 +407,53 @@ def cost(
         plot_costs(costs, evens, plot)
     if as_json:
         told = {"prices": known.model_dump(mode="json"), "workload": asdict(workload)}
-        both = [asdict(c) for c in costs], [asdict(e) for e in evens]
-        _print_json(shape, setup, costs=both[0], break_evens=both[1], **told)
+        results = {"costs": [asdict(c) for c in costs], "break_evens": [asdict(e) for e in evens]}
+        _print_json(shape, setup, **told, tokens=how, **results)
         return
-    _print_costs(costs, evens, _price_dates(known, gpu, hosted))
+    _print_costs(costs, evens, f"{_price_dates(known, gpu, hosted)}; tokens {how}")
+
+
+def _workload(values: dict[str, Any]) -> tuple[Workload, str]:
+    """The workload of the options, with tokens counted where files are given, and how."""
+    from advisor.estimates.cost import Workload
+    from advisor.estimates.tokens import PromptShape, corpus_tokens, example_tokens
+
+    tokenizer, documents = values["tokenizer"], values["corpus_tokens"]
+    question, answer, examples, how = 200, 100, 1000, "stated"
+    demonstration = 150
+    if values["data"] is not None:
+        counted = example_tokens(values["data"], tokenizer)
+        question, answer, examples = counted.question, counted.answer, counted.examples
+        demonstration, how = question + answer, counted.how
+        question += values["instruction"] or 0
+    elif values["instruction"] is not None:
+        question = values["instruction"]
+    if values["corpus"] is not None and documents is None:
+        count = corpus_tokens(values["corpus"], tokenizer)
+        documents, how = count.tokens, count.how
+    prompt = PromptShape(
+        instruction=question,
+        answer=_or(values["answer"], answer),
+        demonstrations=values["demonstrations"],
+        demonstration=_or(values["demonstration"], demonstration),
+        passages=values["passages"],
+        passage=values["passage"],
+    )
+    stated = _or(values["examples"], examples) * (prompt.instruction + prompt.answer)
+    return Workload(
+        prompt=prompt,
+        queries_a_month=values["queries_a_month"],
+        train_tokens=_train_tokens(None, None, stated, values["epochs"])[0],
+        retrainings=values["retrainings"],
+        corpus_tokens=_or(documents, 1_000_000),
+        reindexings=values["reindexings"],
+        months=values["months"],
+        always_on=values["always_on"],
+    ), how
+
+
+def _or(given: int | None, otherwise: int) -> int:
+    return otherwise if given is None else given
 
 
 def _price_dates(known: Prices, gpu: str, hosted: str | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,6 +99,72 @@ def count_tokens(texts: Sequence[str], tokenizer: Path | None) -> TokenCount:
     except ImportError:
         return _from_bytes(texts, "the package 'tokenizers' is not installed")
     return TokenCount(_counted(Tokenizer, text, path, texts), f"counted by {path}")
+
+
+@dataclass(frozen=True)
+class ExampleTokens:
+    """Tokens of labelled examples.
+
+    Attributes:
+        inputs: tokens of all inputs.
+        outputs: tokens of all outputs.
+        how: as in ``TokenCount``.
+    """
+
+    examples: int
+    inputs: int
+    outputs: int
+    how: str
+
+    @property
+    def question(self) -> int:
+        """Mean tokens of an input, rounded up."""
+        return -(-self.inputs // self.examples)
+
+    @property
+    def answer(self) -> int:
+        """Mean tokens of an output, rounded up."""
+        return -(-self.outputs // self.examples)
+
+
+def example_tokens(path: Path, tokenizer: Path | None) -> ExampleTokens:
+    """Tokens of JSON lines with ``input`` and ``output``, or ``outputs``, whose first is taken.
+
+    Raises:
+        EstimateError: names the lines that lack them, or says that there is no line.
+    """
+    pairs, wrong = [], []
+    for number, line in enumerate(user_text(path).splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            pairs.append(_pair(json.loads(line)))
+        except (ValueError, TypeError, LookupError):
+            wrong.append(str(number))
+    if wrong or not pairs:
+        places = f"; {len(wrong)} lines lack them ({', '.join(wrong[:10])})" if wrong else ""
+        raise EstimateError(f'{path}: every line needs "input" and "output"{places}.')
+    inputs, outputs = (count_tokens(texts, tokenizer) for texts in zip(*pairs, strict=True))
+    return ExampleTokens(len(pairs), inputs.tokens, outputs.tokens, inputs.how)
+
+
+def _pair(line: Any) -> tuple[str, str]:
+    output = line["output"] if "output" in line else line["outputs"][0]
+    return str(line["input"]), output if isinstance(output, str) else json.dumps(output)
+
+
+def corpus_tokens(path: Path, tokenizer: Path | None) -> TokenCount:
+    """Tokens of a text file, or of all .txt and .md files below a folder.
+
+    Raises:
+        EstimateError: there is no such file, or it cannot be read.
+    """
+    if not path.is_dir():
+        return count_tokens([user_text(path)], tokenizer)
+    found = sorted(file for file in path.rglob("*") if file.suffix in (".txt", ".md"))
+    if not found:
+        raise EstimateError(f"{path} holds no .txt or .md file. Name another folder, or a file.")
+    return count_tokens([user_text(file) for file in found], tokenizer)
 
 
 def _counted(tokenizers: Any, definition: str, path: Path, texts: Sequence[str]) -> int:

@@ -54,9 +54,9 @@ def test_a_model_can_be_given_by_hand() -> None:
 
 def test_time_counts_the_tokens_of_a_file(tmp_path: Path) -> None:
     data = tmp_path / "train.jsonl"
-    data.write_text('{"input": "abcdefg", "output": ["hi"]}\n\n', encoding="utf-8")
+    data.write_text('{"input": "abcdefg", "output": "hi", "id": "x"}\n\n', encoding="utf-8")
     told = as_json("time", *MODEL, "--data", str(data), "--epochs", "2")
-    # Ten bytes with the line break between: three tokens, twice.
+    # Seven bytes are two tokens, two are one; twice.
     assert told["estimate"]["tokens"] == 6
     assert told["tokens"] == "estimated at 4 bytes a token: no tokenizer given"
 
@@ -119,11 +119,35 @@ def test_wrong_use_is_one_message_that_says_what_to_do(arguments: list[str], mes
     assert re.search(message, str(error))
 
 
-def test_lines_that_are_no_json_are_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", ["time", "cost"])
+def test_lines_without_input_and_output_are_named(tmp_path: Path, command: str) -> None:
     data = tmp_path / "train.jsonl"
-    data.write_text('{"a": "b"}\n{\n[\n', encoding="utf-8")
-    result = CliRunner().invoke(app, ["estimate", "time", *MODEL, "--data", str(data)])
-    assert "2 lines are no JSON (2, 3)" in str(result.exception)
+    data.write_text('{"input": "a", "output": "b"}\n{\n["a"]\n{"input": "a"}\n', encoding="utf-8")
+    result = CliRunner().invoke(app, ["estimate", command, *MODEL, "--data", str(data)])
+    assert "3 lines lack them (2, 3, 4)" in str(result.exception)
+
+
+def test_cost_counts_questions_answers_and_documents(tmp_path: Path) -> None:
+    data, corpus = tmp_path / "train.jsonl", tmp_path / "corpus"
+    lines = [{"input": "x" * 40, "outputs": ["y" * 8, "z"]}, {"input": "x" * 80, "output": 1}]
+    data.write_text("\n".join(json.dumps(line) for line in lines), encoding="utf-8")
+    corpus.mkdir()
+    (corpus / "a.md").write_text("w" * 4000, encoding="utf-8")
+    (corpus / "b.csv").write_text("not counted", encoding="utf-8")
+    files = ["--data", str(data), "--corpus", str(corpus)]
+    told = as_json("cost", *MODEL, *files, "--instruction", "100", "--epochs", "1")
+    # 120 bytes are 30 tokens, 15 a question; 9 bytes are 3, so 2 an answer.
+    assert told["workload"]["prompt"]["instruction"] == 115
+    assert told["workload"]["prompt"]["answer"] == 2
+    assert told["workload"]["prompt"]["demonstration"] == 17
+    assert told["workload"]["train_tokens"] == 2 * 117
+    assert told["workload"]["corpus_tokens"] == 1000
+    assert told["tokens"].startswith("estimated at 4 bytes a token")
+
+
+def test_a_folder_without_text_is_a_message(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["estimate", "cost", *MODEL, "--corpus", str(tmp_path)])
+    assert "holds no .txt or .md file" in str(result.exception)
 
 
 def test_estimates_load_nothing_heavy() -> None:
