@@ -40,7 +40,7 @@ def norm_bytes(shape: ModelShape, setup: Setup) -> int:
     normalised values too. LayerNorm keeps its input as it is. Source: ``LlamaRMSNorm``,
     ``Gemma2RMSNorm`` and ``torch.nn.LayerNorm``.
     """
-    width = shape.layout.norms * shape.hidden
+    width = shape.layout.norm_inputs * shape.hidden
     if shape.layout.qk_norm:
         width += shape.query_width + shape.kv_width
     return width * _norm_bytes_a_value(shape, setup)
@@ -58,17 +58,20 @@ def attention_bytes(shape: ModelShape, setup: Setup, *, repeated_keys: bool = Tr
     """Queries, keys, values, and what the kernel keeps.
 
     ``sdpa`` and ``flash`` keep the output (c q) and one fp32 number a head; ``eager`` keeps the
-    fp32 softmax over the sequence and its cast: (4 + c) s a head. Source: Dao 2023,
-    arXiv:2307.08691, and ``eager_attention_forward`` of transformers.
+    fp32 softmax over the sequence and its cast: (4 + c) s a head. Values that are a part of one
+    joint tensor keep all of it: c (q + k) more. Source: Dao 2023, arXiv:2307.08691, and
+    ``eager_attention_forward`` of transformers.
     """
     c, q = setup.compute_bytes, shape.query_width
     if setup.attention == "eager":
         scores = 4 + (c if c == 2 else 0) + (c if shape.attention_softcap else 0)
         output = c * q if setup.method == "full" else 0
         return 3 * c * q + output + scores * shape.heads * _keys(setup)
-    repeats = repeated_keys and setup.attention == "sdpa"
+    repeats = repeated_keys and setup.attention == "sdpa" and shape.kv_heads < shape.heads
     keys_and_values = 2 * c * (q if repeats else shape.kv_width)
-    return 2 * c * q + keys_and_values + 4 * shape.heads
+    joint = shape.layout.fused and not shape.layout.learned_positions and not repeats
+    rest_of_joint = c * (q + shape.kv_width) if joint else 0
+    return 2 * c * q + keys_and_values + rest_of_joint + 4 * shape.heads
 
 
 def _keys(setup: Setup) -> int:
@@ -78,8 +81,9 @@ def _keys(setup: Setup) -> int:
 
 
 def mlp_bytes(shape: ModelShape, setup: Setup) -> int:
-    """Gate, its activation and the up projection (3 c f), or the input of a plain one (c f)."""
-    return setup.compute_bytes * shape.intermediate * (3 if shape.layout.gated else 1)
+    """What the non-linear part keeps, c f a tensor, and a byte a dropped value of the outputs."""
+    kept = setup.compute_bytes * shape.intermediate * shape.layout.kept
+    return kept + shape.layout.dropouts * shape.hidden
 
 
 def linear_input_bytes(shape: ModelShape, setup: Setup) -> int:
@@ -126,7 +130,12 @@ def _lora_input_bytes(wrapped: tuple[Linear, ...], setup: Setup) -> int:
     if setup.precision != "fp32":
         a = 2 if setup.precision == "bf16-mixed" else 4
         return sum(a * linear.d_in for linear in wrapped)
-    inputs = {_input_of(linear): linear.d_in for linear in wrapped if not _after_attention(linear)}
+    kept_already = setup.attention != "eager"
+    inputs = {
+        linear.name if _after_attention(linear) else _input_of(linear): linear.d_in
+        for linear in wrapped
+        if not (kept_already and _after_attention(linear))
+    }
     return 4 * sum(inputs.values())
 
 

@@ -42,6 +42,11 @@ class Family(NamedTuple):
 
     Attributes:
         norms: of the width of the model, in one layer.
+        norm_inputs: how many of these read a tensor of their own.
+        kept: tensors of the feed-forward width that its non-linear part keeps for the backward
+            pass: gate, its activation and the up projection; a plain one its input; GPT-2's
+            ``gelu_new`` is computed step by step and keeps four.
+        dropouts: of one layer's output, in training; each keeps a mask.
         qkv_bias: whether queries, keys and values have biases; None: config.json says.
         output_bias: the same for the projection after attention.
         mlp_bias: the same for the feed-forward layers.
@@ -50,6 +55,9 @@ class Family(NamedTuple):
 
     norm: Norm = "rms"
     norms: int = 2
+    norm_inputs: int = 2
+    kept: int = 3
+    dropouts: int = 0
     qkv_bias: bool | None = False
     output_bias: bool | None = False
     mlp_bias: bool | None = False
@@ -64,12 +72,15 @@ class Family(NamedTuple):
 _GEMMA = Family(
     norm="gemma",
     norms=4,
+    norm_inputs=4,
     qkv_bias=None,
     output_bias=None,
     tied=True,
     defaults={"heads": 8, "kv_heads": 4, "head_dim": 256},
 )
-_NEOX = Family(norm="layer", qkv_bias=None, output_bias=None, mlp_bias=True, gated=False)
+_NEOX = Family(
+    norm="layer", norm_inputs=1, kept=1, qkv_bias=None, output_bias=None, mlp_bias=True, gated=False
+)
 
 FAMILIES: dict[str, Family] = {
     "llama": Family(qkv_bias=None, output_bias=None, mlp_bias=None),
@@ -86,7 +97,14 @@ FAMILIES: dict[str, Family] = {
     "phi3": Family(fused=True),
     "gpt_neox": _NEOX._replace(fused=True),
     "gpt2": _NEOX._replace(
-        qkv_bias=True, output_bias=True, fused=True, learned_positions=True, tied=True
+        norm_inputs=2,
+        kept=4,
+        dropouts=2,
+        qkv_bias=True,
+        output_bias=True,
+        fused=True,
+        learned_positions=True,
+        tied=True,
     ),
 }
 # GPT-2's config.json has names of its own.

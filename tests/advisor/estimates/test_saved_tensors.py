@@ -35,11 +35,15 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "gemma3_text": {},
     "phi3": {},
     "gpt_neox": {"num_key_value_heads": 4},
+    "gpt2": {"num_key_value_heads": 4},
 }
 
 
 def config_of(family: str, layers: int) -> dict[str, Any]:
     config = {**CONFIG, **FAMILIES[family], "num_hidden_layers": layers}
+    if family == "gpt2":
+        names = ("n_embd", "n_head", "n_layer", "n_positions", "n_inner", "vocab_size")
+        return {"model_type": family, **dict(zip(names, (64, 4, layers, 64, 160, 48), strict=True))}
     if family == "gpt_neox":
         config = {k: v for k, v in config.items() if k not in ("head_dim", "num_key_value_heads")}
     return {"model_type": family, **config}
