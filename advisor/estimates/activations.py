@@ -15,18 +15,18 @@ from advisor.estimates.setup import Setup
 from advisor.estimates.shapes import Linear, ModelShape, targets
 
 
-def layer_bytes(shape: ModelShape, setup: Setup, *, repeated_keys: bool = True) -> int:
+def layer_bytes(shape: ModelShape, setup: Setup, *, padded: bool = True) -> int:
     """Bytes that one layer keeps for every token.
 
     Args:
         shape: of the model.
         setup: of the training.
-        repeated_keys: keys and values of grouped heads are copied to every query head, as
-            ``sdpa`` does when a padding mask is given.
+        padded: the batch is padded; ``sdpa`` then makes a mask in every layer and copies
+            keys and values of grouped heads to every query head.
     """
     return (
         norm_bytes(shape, setup)
-        + attention_bytes(shape, setup, repeated_keys=repeated_keys)
+        + attention_bytes(shape, setup, padded=padded)
         + mlp_bytes(shape, setup)
         + linear_input_bytes(shape, setup)
         + adapter_bytes(shape, setup)
@@ -54,24 +54,31 @@ def _norm_bytes_a_value(shape: ModelShape, setup: Setup) -> int:
     return 4 + (4 if shape.layout.norm == "gemma" else setup.base_bytes)
 
 
-def attention_bytes(shape: ModelShape, setup: Setup, *, repeated_keys: bool = True) -> int:
+def attention_bytes(shape: ModelShape, setup: Setup, *, padded: bool = True) -> int:
     """Queries, keys, values, and what the kernel keeps.
 
     ``sdpa`` and ``flash`` keep the output (c q) and one fp32 number a head; ``eager`` keeps the
-    fp32 softmax over the sequence and its cast: (4 + c) s a head. Values that are a part of one
-    joint tensor keep all of it: c (q + k) more. Source: Dao 2023, arXiv:2307.08691, and
-    ``eager_attention_forward`` of transformers.
+    fp32 softmax over the sequence and its cast: (4 + c) s a head. A padding mask of ``sdpa`` is
+    made additive in every layer: c s. Values that are a part of one joint tensor keep all of it:
+    c (q + k) more. Source: Dao 2023, arXiv:2307.08691, and ``eager_attention_forward`` and
+    ``sdpa_attention_forward`` of transformers.
     """
     c, q = setup.compute_bytes, shape.query_width
     if setup.attention == "eager":
         scores = 4 + (c if c == 2 else 0) + (c if shape.attention_softcap else 0)
         output = c * q if setup.method == "full" else 0
         return 3 * c * q + output + scores * shape.heads * _keys(setup)
-    repeats = repeated_keys and setup.attention == "sdpa" and shape.kv_heads < shape.heads
+    masked = padded and setup.attention == "sdpa"
+    repeats = masked and shape.kv_heads < shape.heads
     keys_and_values = 2 * c * (q if repeats else shape.kv_width)
-    joint = shape.layout.fused and not shape.layout.learned_positions and not repeats
-    rest_of_joint = c * (q + shape.kv_width) if joint else 0
-    return 2 * c * q + keys_and_values + rest_of_joint + 4 * shape.heads
+    rest_of_joint = c * (q + shape.kv_width) if _joint(shape) and not repeats else 0
+    mask = c * _keys(setup) if masked else 0
+    return 2 * c * q + keys_and_values + rest_of_joint + mask + 4 * shape.heads
+
+
+def _joint(shape: ModelShape) -> bool:
+    """Whether rotated queries and keys are written anew beside a joint projection."""
+    return shape.layout.fused and not shape.layout.learned_positions
 
 
 def _keys(setup: Setup) -> int:
@@ -90,8 +97,9 @@ def linear_input_bytes(shape: ModelShape, setup: Setup) -> int:
     """Inputs that trained linear weights need, where nothing else keeps them.
 
     Full fine-tuning: the normalised input of attention and of the feed-forward layer, once each
-    (c d), and the input of the last linear weight (c f); the attention's output is kept by the
-    kernel. Under autocast the norms give fp32, and each linear weight casts its own copy.
+    (c d), and the input of the last linear weight (c f). The attention's output is kept by the
+    kernel, and once more (c q) where rotation has changed its layout. Under autocast the norms
+    give fp32, and each linear weight casts its own copy.
     """
     if setup.method != "full":
         return 0
@@ -99,7 +107,8 @@ def linear_input_bytes(shape: ModelShape, setup: Setup) -> int:
     reads = [linear for linear in shape.linears if linear.d_in == shape.hidden]
     reads = [linear for linear in reads if not _after_attention(linear)]
     copies = len(reads) if setup.precision == "bf16-mixed" else 2
-    return c * (copies * shape.hidden + shape.intermediate)
+    moved = shape.query_width if _joint(shape) and setup.attention != "eager" else 0
+    return c * (copies * shape.hidden + shape.intermediate + moved)
 
 
 def _after_attention(linear: Linear) -> bool:

@@ -321,7 +321,7 @@ def _optimizer_workspace(shape: ModelShape, setup: Setup) -> int:
 
 
 def _activations(shape: ModelShape, setup: Setup) -> Range:
-    """What is kept of all layers; low: keys and values are not repeated for grouped heads."""
+    """What is kept of all layers; low: of batches without padding."""
     from advisor.estimates.activations import layer_bytes, outer_bytes
 
     outer = setup.tokens * outer_bytes(shape, setup)
@@ -329,7 +329,7 @@ def _activations(shape: ModelShape, setup: Setup) -> Range:
         kept = shape.layers * setup.tokens * shape.hidden * setup.base_bytes
         return Range.same(kept + outer)
     usual = shape.layers * setup.tokens * layer_bytes(shape, setup) + outer
-    grouped = layer_bytes(shape, setup, repeated_keys=False)
+    grouped = layer_bytes(shape, setup, padded=False)
     return Range(shape.layers * setup.tokens * grouped + outer, usual, usual)
 
 

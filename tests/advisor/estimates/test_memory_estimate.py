@@ -119,18 +119,26 @@ SMALL = shape_by_hand({"layers": 2, "hidden": 8, "heads": 2, "intermediate": 16,
     [
         # Two norms 4 d + 2 d; inputs of attention and feed-forward 2 d each; query, key, value,
         # output 2 q each and 4 a head; gate, its activation, up, product 2 f each.
-        (Setup(method="full"), 2 * 6 * 8 + 2 * 2 * 8 + 4 * 2 * 8 + 8 + 4 * 2 * 16),
+        (
+            Setup(method="full", attention="flash"),
+            2 * 6 * 8 + 2 * 2 * 8 + 4 * 2 * 8 + 8 + 4 * 2 * 16,
+        ),
         # Nothing but norms (4 d), attention and three of the feed-forward layer.
-        (Setup(method="prompt-tuning"), 2 * 4 * 8 + 4 * 2 * 8 + 8 + 3 * 2 * 16),
+        (Setup(method="prompt-tuning", attention="flash"), 2 * 4 * 8 + 4 * 2 * 8 + 8 + 3 * 2 * 16),
         # As before, an fp32 copy for each of two adapters, and their rank.
         (
-            Setup(rank=3, targets="q_proj,v_proj"),
+            Setup(rank=3, targets="q_proj,v_proj", attention="flash"),
             2 * 4 * 8 + 4 * 2 * 8 + 8 + 3 * 2 * 16 + 2 * (4 * 8 + 4 * 3),
         ),
         # Under autocast: fp32 stream (4 d and 4 d a norm), five casts of 2 d, the product 2 f.
         (
-            Setup(method="full", precision="bf16-mixed"),
+            Setup(method="full", precision="bf16-mixed", attention="flash"),
             2 * 8 * 8 + 5 * 2 * 8 + 4 * 2 * 8 + 8 + 4 * 2 * 16,
+        ),
+        # A padding mask, 2 bytes for each of 7 keys.
+        (
+            Setup(method="full", sequence=7),
+            2 * 6 * 8 + 2 * 2 * 8 + 4 * 2 * 8 + 8 + 4 * 2 * 16 + 2 * 7,
         ),
         # Eager: query, key, value, output, and (4 + 2) bytes a head and key of a sequence of 5.
         (

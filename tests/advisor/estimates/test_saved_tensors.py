@@ -7,6 +7,7 @@ layers, batches of two sizes. So weights, masks and all that is made once cancel
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +16,12 @@ from advisor.estimates.activations import layer_bytes
 from advisor.estimates.setup import Setup
 from advisor.estimates.shapes import shape_of_config
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:fan_in_fan_out")]
+# Of PEFT and transformers about each other.
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:fan_in_fan_out"),
+    pytest.mark.filterwarnings("ignore:.*gradient_checkpointing:FutureWarning"),
+]
 
 SEQUENCE = 24
 CONFIG: dict[str, Any] = {
@@ -117,7 +123,7 @@ def measured_layer_bytes(family: str, setup: Setup) -> float:
     return (many - few) / (4 * tokens)
 
 
-FULL, LORA = Setup(method="full", sequence=SEQUENCE), Setup(rank=4, sequence=SEQUENCE)
+FULL, LORA = Setup(method="full"), Setup(rank=4)
 CASES = [
     *(("llama", Setup(method="full", precision=p)) for p in ("fp32", "bf16-mixed", "bf16")),
     *(("llama", Setup(rank=4, precision=p)) for p in ("fp32", "bf16-mixed", "bf16")),
@@ -125,17 +131,17 @@ CASES = [
     ("llama", Setup(rank=4, dora=True, targets="q_proj,v_proj")),
     ("llama", Setup(method="ia3")),
     ("llama", Setup(method="prompt-tuning", virtual_tokens=1)),
-    ("llama", Setup(method="full", attention="eager", sequence=SEQUENCE)),
-    ("llama", Setup(rank=4, attention="eager", sequence=SEQUENCE)),
+    ("llama", Setup(method="full", attention="eager")),
+    ("llama", Setup(rank=4, attention="eager")),
     *((family, FULL) for family in FAMILIES),
     *((family, LORA) for family in FAMILIES),
 ]
 
 
 @pytest.mark.parametrize(("family", "setup"), CASES)
-def test_a_layer_keeps_what_autograd_saves_within_three_percent(family: str, setup: Setup) -> None:
+def test_a_layer_keeps_what_autograd_saves_within_one_percent(family: str, setup: Setup) -> None:
+    setup = replace(setup, sequence=SEQUENCE)
     shape = shape_of_config(config_of(family, 2), family)
     masks = shape.layout.dropouts * shape.hidden
-    assert layer_bytes(shape, setup) - masks == pytest.approx(
-        measured_layer_bytes(family, setup), rel=0.03
-    )
+    measured = measured_layer_bytes(family, setup)
+    assert layer_bytes(shape, setup) - masks == pytest.approx(measured, rel=0.01)
