@@ -25,3 +25,7 @@ class FlowchartError(AdvisorError):
     """A flowchart or evidence file that contradicts itself; every problem is listed."""
 
     exit_code = 7
+
+
+class EstimateError(AdvisorError):
+    """An estimate that was asked for with numbers that cannot be, or with too few."""

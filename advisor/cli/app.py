@@ -22,7 +22,7 @@ from advisor.errors import InterruptionError
 HELP = (
     "Prompt it, retrieve for it, tune it, or combine them?\n\n"
     "ask gives advice with evidence, bench runs the candidates on one eval set, report writes "
-    "the decision down.\n\n"
+    "the decision down. estimate says beforehand what memory, time and money it takes.\n\n"
     "Exit codes: 0 done, 1 a bug, 2 wrong use, 3 unusable data or answers, 4 model not found, "
     "5 no method fits the task, 6 run folder locked or damaged, 7 flowchart unusable, "
     "130 interrupted."
@@ -30,7 +30,22 @@ HELP = (
 
 
 class _Commands(TyperGroup):
-    """The commands; Ctrl-C, also in a prompt, ends every one of them in the same way."""
+    """The commands; Ctrl-C, also in a prompt, ends every one of them in the same way.
+
+    ``estimate`` is made when it is asked for: its options would slow every other command down.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*super().list_commands(ctx), "estimate"]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name != "estimate":
+            return super().get_command(ctx, cmd_name)
+        from advisor.cli.estimate import estimate_app
+
+        command = typer.main.get_command(estimate_app)
+        command.name = cmd_name
+        return command
 
     def invoke(self, ctx: Any) -> Any:
         # typer itself ends a prompt with exit code 1, and anything else without a word.
