@@ -111,7 +111,7 @@ def best_batch_size(case: Case, setting: Setting, say: Callable[[str], None]) ->
         return case.peer_batch_size
     seconds: dict[int, float] = {}
     size = best = 2
-    while size <= min(_LARGEST_BATCH, 4 * best):
+    while size <= min(_LARGEST_BATCH, 4 * best) and size < 2 * setting.items:
         tried = setting.model_copy(update={"peer_batch_size": size})
         seconds[size] = _outcome(case.name, "peer", tried).seconds
         say(f"{case.name}: the peer takes {seconds[size]:.2f} s in batches of {size}")
