@@ -360,7 +360,7 @@ class PlainWatcher:
 
     def ended(self, arm: Arm) -> None:
         """See `benchmarks.runner.Watcher`."""
-        self._console.print(f"  {outcome(arm)}")
+        self._console.print(f"  {outcome(arm)}", soft_wrap=True)
 
 
 def outcome(arm: Arm) -> str:
@@ -411,7 +411,7 @@ def _row(result: MethodResult) -> list[str]:
         f"{result.name} (floor)" if result.floor else result.name,
         _number(result.score, ".3f"),
         f"{interval.low:.3f} to {interval.high:.3f}" if interval else "–",
-        result.standing or result.status,
+        {"tied": "not separated"}.get(result.standing or "", result.standing or result.status),
         _number(cost.train_seconds, ".1f"),
         _number(cost.peak_memory_bytes, ".0f", 1 / 2**20),
         _number(cost.latency_p50_seconds, ".1f", 1000),

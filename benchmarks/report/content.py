@@ -152,7 +152,8 @@ def _floor(comparison: Comparison) -> list[Text]:
         "correction for the number of pairs."
         for d in against
     ]
-    missing = [m.name for m in comparison.methods if not m.floor and m.status != "finished"]
+    done = ("finished", "refused")
+    missing = [m.name for m in comparison.methods if not m.floor and m.status not in done]
     left = f" Without a full result: {', '.join(missing)}." if missing else ""
     return [[*said, Strong(verdict), *margins, left]]
 
