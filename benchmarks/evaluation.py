@@ -22,6 +22,7 @@ from lm_eval.tasks import TaskManager
 
 from benchmarks.answering import Answerer
 from benchmarks.records import ItemScore, Response
+from benchmarks.tasks.catalogue import LM_EVAL
 from benchmarks.tasks.metrics import METRICS, aggregate, score_item
 from benchmarks.tasks.task import Item, Task
 from strategies.errors import DataError
@@ -31,9 +32,6 @@ logging.getLogger("lm_eval").setLevel(logging.ERROR)
 
 Value = float | None | tuple[str, str]
 Scores = dict[str, float | None]
-
-# How a task that comes with lm-eval, or a YAML file in its format, is named.
-INSTALLED = "lm-eval:"
 
 
 def evaluate_arm(
@@ -53,7 +51,7 @@ def evaluate_arm(
     Returns:
         the aggregate of every metric, and the scores of every item in the order of the task.
     """
-    installed = task.id.startswith(INSTALLED)
+    installed = task.id.startswith(LM_EVAL)
     order = sorted(task.test, key=_index) if installed else list(task.test)
     lm = ArmLM(order, answerer, known, record)
     return _evaluate_installed(task, lm) if installed else _evaluate_ours(task, lm)
@@ -266,13 +264,13 @@ def installed_task(name: str) -> Task:
 
 def _own_files(name: str) -> list[Path]:
     """The YAML file of a user's own lm-eval task, and the code beside it that it may call."""
-    file = Path(name.removeprefix(INSTALLED)).expanduser()
+    file = Path(name.removeprefix(LM_EVAL)).expanduser()
     own = file.suffix in (".yaml", ".yml")
     return [file, *sorted(file.parent.glob("*.py"))] if own else []
 
 
 def _load_installed(name: str) -> ConfigurableTask:
-    wanted = name.removeprefix(INSTALLED)
+    wanted = name.removeprefix(LM_EVAL)
     file = Path(wanted).expanduser()
     try:
         if file.suffix in (".yaml", ".yml"):

@@ -54,7 +54,7 @@ class PromptShape:
         if wrong:
             raise EstimateError(f"Tokens and counts cannot be negative: {', '.join(wrong)}.")
         if self.prompt_tokens < 1:
-            raise EstimateError("A prompt needs at least one token: give --instruction-tokens.")
+            raise EstimateError("A prompt needs at least one token: give --instruction.")
 
     @property
     def prompt_tokens(self) -> int:
