@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class ChoiceTree:
     depths: tuple[int, ...]
     steps: tuple[tuple[tuple[int, int], ...], ...]
 
+    @cached_property
     def ancestry(self) -> torch.Tensor:
         """Which nodes each node attends to, itself among them: bool of shape (nodes, nodes)."""
         import torch

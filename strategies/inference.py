@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
 
 # Tokens held at once, padding included: bounds memory, keeps two cores busy.
 _TOKENS_PER_BATCH = {"cpu": 8_192, "cuda": 131_072}
-_ROWS_PER_BATCH = {"cpu": 16, "cuda": 128}
-# Logits in fp32 held at once: half a GiB, four on a GPU.
-_LOGITS_PER_BATCH = {"cpu": 2**27, "cuda": 2**30}
+_ROWS_PER_BATCH = {"cpu": 32, "cuda": 128}
+# Logits in fp32 held at once: an eighth of a GiB, four on a GPU.
+_LOGITS_PER_BATCH = {"cpu": 2**25, "cuda": 2**30}
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,8 @@ class Engine:
         Raises:
             ModelError: it keeps its state in another way than transformers' decoders do.
         """
+        from strategies.attention import can_share
+
         missing = {"past_key_values", "logits_to_keep"} - set(signature(model.forward).parameters)
         if missing:
             raise ModelError(
@@ -93,6 +96,7 @@ class Engine:
         self._stop_ids = self.renderer.stop_ids | _end_ids(model)
         self._vocabulary = int(model.get_input_embeddings().weight.shape[0])
         self._attends_fully = attends_fully(self.model)
+        self._shares = self._attends_fully and can_share(self.model)
         self._prefix = Prefix()
 
     def batches(self, lengths: Sequence[int], positions: int = 1) -> Iterator[list[int]]:
@@ -149,8 +153,9 @@ class Engine:
         import torch
 
         with torch.inference_mode():
-            _, cache, _ = self._prefill([tokens], Prefix())
-        return Prefix.of(cache, tokens)
+            rows = self._rows([tokens], Prefix())
+            self._forward(torch.tensor([tokens]), rows.mask, rows)
+        return Prefix.of(rows.cache, tokens)
 
     def generate(
         self,
@@ -188,7 +193,8 @@ class Engine:
         positions: int = 1,
     ) -> Iterator[tuple[Prefix, list[int]]]:
         for prefix, places in groups:
-            for batch in self.batches([lengths[n] for n in places], positions):
+            shared = len(prefix.tokens) if self._shares else 0
+            for batch in self.batches([lengths[n] - shared for n in places], positions):
                 if not {places[n] for n in batch} <= set(skip):
                     yield prefix, [places[n] for n in batch]
 
@@ -214,9 +220,9 @@ class Engine:
         margins: list[list[float]] = [[] for _ in prompts]
         alive = list(range(len(prompts)))
         with torch.inference_mode():
-            logits, cache, mask = self._prefill(prompts, prefix)
-            make_room(cache, max_new_tokens)
-            logits = logits[:, -1]
+            rows = self._read_but_last(prompts, prefix)
+            make_room(rows.cache, 1 + max_new_tokens)
+            logits = self._step([prompt[-1:] for prompt in prompts], rows)
             for step in range(max_new_tokens):
                 top = logits.float().topk(2, dim=-1)
                 gaps = (top.values[:, 0] - top.values[:, 1]).tolist()
@@ -227,11 +233,9 @@ class Engine:
                 if not kept or step + 1 == max_new_tokens:
                     break
                 if len(kept) < len(alive):
-                    select = torch.tensor(kept, device=mask.device)
-                    cache.reorder_cache(select)
-                    mask = mask[select]
+                    rows.keep(kept)
                     alive = [alive[row] for row in kept]
-                logits, mask = self._step([tokens[item][-1:] for item in alive], cache, mask)
+                logits = self._step([tokens[item][-1:] for item in alive], rows)
         return [
             ([token for token in row if token not in self._stop_ids], gaps)
             for row, gaps in zip(tokens, margins, strict=True)
@@ -262,7 +266,8 @@ class Engine:
             skip: as in `generate`.
         """
         start = time.perf_counter()
-        trees = [choice_tree(each) for each in continuations]
+        tree_of = cache(choice_tree)  # most contexts have the same choices
+        trees = [tree_of(tuple(map(tuple, each))) for each in continuations]
         groups = list(self._grouped(contexts))
         sharing = (time.perf_counter() - start) / max(1, len(contexts))
         read = self._read_trees if self._attends_fully else self._read_rows
@@ -279,42 +284,41 @@ class Engine:
     def _read_trees(
         self, contexts: list[Sequence[int]], trees: list[ChoiceTree], prefix: Prefix
     ) -> list[_Found]:
-        """Read every context, then its tree in one pass."""
+        """Read every context and the tree behind it."""
         import torch
 
+        nodes = max(len(tree.tokens) for tree in trees)
         with torch.inference_mode():
-            logits, cache, mask = self._prefill(contexts, prefix)
-            parts = [logits]
-            if any(tree.tokens for tree in trees):
-                parts.append(self._read_nodes(trees, cache, mask))
-        return [_followed(tree, [part[row] for part in parts]) for row, tree in enumerate(trees)]
+            if nodes == 0:
+                logits = self._prefill(contexts, prefix)
+            else:
+                logits = self._read_nodes(contexts, trees, prefix)
+        return [_followed(tree, row) for tree, row in zip(trees, logits, strict=True)]
 
-    def _read_nodes(self, trees: list[ChoiceTree], cache: Any, mask: torch.Tensor) -> torch.Tensor:
-        """Logits behind every node of every tree: (rows, most nodes, vocabulary)."""
+    def _read_nodes(
+        self, contexts: list[Sequence[int]], trees: list[ChoiceTree], prefix: Prefix
+    ) -> torch.Tensor:
+        """Logits behind every context and every node: (rows, 1 + most nodes, vocabulary)."""
         import torch
 
-        rows, nodes = len(trees), max(len(tree.tokens) for tree in trees)
-        ids = torch.full((rows, nodes), self.tokenizer.pad_token_id)
-        depths = torch.zeros((rows, nodes), dtype=torch.long)
+        rows = self._rows(contexts, prefix)
+        width = max(len(context) for context in contexts)
+        nodes = max(len(tree.tokens) for tree in trees)
+        ids = torch.full((len(trees), width + nodes), self.tokenizer.pad_token_id)
+        positions = torch.zeros_like(ids)
         # Padding sees itself, so that no row of the softmax is empty.
-        seen = torch.eye(nodes, dtype=torch.bool).repeat(rows, 1, 1)
-        for row, tree in enumerate(trees):
-            size = len(tree.tokens)
-            ids[row, :size] = torch.tensor(tree.tokens, dtype=torch.long)
-            depths[row, :size] = torch.tensor(tree.depths, dtype=torch.long)
-            seen[row, :size, :size] = tree.ancestry()
-        before = mask.bool()[:, None].expand(-1, nodes, -1)
-        out = self.model(
-            input_ids=ids.to(mask.device),
-            attention_mask=_additive(
-                torch.cat([before, seen.to(mask.device)], dim=-1), self.model.dtype
-            ),
-            position_ids=mask.sum(-1, keepdim=True) + depths.to(mask.device),
-            past_key_values=cache,
-            use_cache=True,
-        )
-        logits: torch.Tensor = out.logits
-        return logits
+        seen = torch.eye(width + nodes, dtype=torch.bool).repeat(len(trees), 1, 1)
+        for row, (context, tree) in enumerate(zip(contexts, trees, strict=True)):
+            start, end = width - len(context), width + len(tree.tokens)
+            ids[row, start:end] = torch.tensor([*context, *tree.tokens])
+            places = [*range(len(context)), *(len(context) + depth for depth in tree.depths)]
+            positions[row, start:end] = torch.tensor(places) + len(rows.lent.tokens)
+            seen[row, start:width, start:width].fill_(True).tril_()
+            seen[row, width:end, start:width] = True
+            seen[row, width:end, width:end] = tree.ancestry
+        lent = torch.ones((len(trees), width + nodes, len(rows.lent.tokens)), dtype=torch.bool)
+        mask = _additive(torch.cat([lent, seen], dim=-1), self.model.dtype)
+        return self._forward(ids, mask, rows, positions, keep=nodes + 1)
 
     def _read_rows(
         self, contexts: list[Sequence[int]], trees: list[ChoiceTree], prefix: Prefix
@@ -330,89 +334,154 @@ class Engine:
             scored: dict[int, tuple[float, bool]] = {}
             for batch in self.batches([len(row) for row in rows], longest):
                 with torch.inference_mode():
-                    logits, _, _ = self._prefill([rows[i] for i in batch], prefix, keep=longest)
+                    logits = self._prefill([rows[i] for i in batch], prefix, keep=longest)
                 for i, row in zip(batch, logits, strict=True):
                     chain = choice_tree([answers[i]])
-                    (logprob,), (greedy,) = _followed(chain, [row[-len(answers[i]) :]])
+                    (logprob,), (greedy,) = _followed(chain, row[-len(answers[i]) :])
                     scored[i] = logprob, greedy
             each = [scored[i] for i in range(len(rows))]
             found.append((tuple(p for p, _ in each), tuple(g for _, g in each)))
         return found
 
+    def _read_but_last(self, prompts: Sequence[Sequence[int]], prefix: Prefix) -> _Rows:
+        """Read all of every prompt but its last token."""
+        read = [prompt[:-1] for prompt in prompts]
+        # Padded on the right, tokens see what is before them without a mask: half the work.
+        rows = self._rows(read, prefix, right=self._attends_fully)
+        if any(read):
+            mask = None if self._attends_fully else rows.mask
+            self._forward(self._padded(read, right=self._attends_fully), mask, rows)
+        return rows
+
     def _prefill(
         self, prompts: Sequence[Sequence[int]], prefix: Prefix, keep: int = 1
-    ) -> tuple[torch.Tensor, Any, torch.Tensor]:
-        """Read prompts, left-padded, behind a beginning that they share.
+    ) -> torch.Tensor:
+        """Read prompts behind a beginning that they share.
 
         Returns:
-            logits of the last ``keep`` positions, (rows, keep, vocabulary); the cache; its mask.
+            logits of the last ``keep`` positions, (rows, keep, vocabulary).
         """
+        rows = self._rows(prompts, prefix)
+        return self._forward(self._padded(prompts), rows.mask, rows, keep=keep)
+
+    def _padded(self, prompts: Sequence[Sequence[int]], *, right: bool = False) -> torch.Tensor:
         import torch
 
         width = max(len(prompt) for prompt in prompts)
         pad = self.tokenizer.pad_token_id
-        seen = [1] * len(prefix.tokens)
-        ids = torch.tensor([[*[pad] * (width - len(p)), *p] for p in prompts])
-        mask = torch.tensor([[*seen, *[0] * (width - len(p)), *[1] * len(p)] for p in prompts])
-        ids, mask = ids.to(self.model.device), mask.to(self.model.device)
-        cache = prefix.cache(len(prompts), self.model.config)
-        out = self.model(
-            input_ids=ids,
-            attention_mask=mask,
-            position_ids=(mask.cumsum(-1) - 1).clamp(min=0)[:, -width:],
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=keep,
-        )
-        return out.logits, cache, mask
+        return torch.tensor([_padded(prompt, width, pad, right) for prompt in prompts])
 
-    def _step(
-        self, ids: list[list[int]], cache: Any, mask: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Read one more token of every row; the logits behind it and the longer mask."""
+    def _rows(
+        self, prompts: Sequence[Sequence[int]], prefix: Prefix, *, right: bool = False
+    ) -> _Rows:
+        """Rows of which nothing is read yet but the beginning."""
         import torch
 
-        tokens = torch.tensor(ids, device=mask.device)
-        positions = mask.sum(-1, keepdim=True)
-        mask = torch.cat([mask, torch.ones_like(tokens)], dim=-1)
+        apart, lent = (prefix, Prefix()) if self._shares else (Prefix(), prefix)
+        width = max(len(prompt) for prompt in prompts)
+        seen = [1] * len(lent.tokens)
+        mask = [[*seen, *_padded([1] * len(p), width, 0, right)] for p in prompts]
+        states = lent.cache(len(prompts), self.model.config)
+        return _Rows(states, torch.tensor(mask, dtype=torch.long), lent, apart)
+
+    def _step(self, ids: list[Sequence[int]], rows: _Rows) -> torch.Tensor:
+        """Read one more token of every row; the logits behind it, (rows, vocabulary)."""
+        import torch
+
+        tokens = torch.tensor(ids)
+        rows.mask = torch.cat([rows.mask, torch.ones_like(tokens)], dim=-1)
+        return self._forward(tokens, rows.mask, rows)[:, -1]
+
+    def _forward(
+        self,
+        ids: torch.Tensor,
+        mask: torch.Tensor | None,
+        rows: _Rows,
+        positions: torch.Tensor | None = None,
+        keep: int = 1,
+    ) -> torch.Tensor:
+        """Read tokens.
+
+        Args:
+            ids: (rows, tokens).
+            mask: over the cache and these tokens; None where padding stands behind all else.
+            rows: to which they belong; they go into the cache.
+            positions: behind what stands apart; None where they follow from the rows' mask.
+            keep: positions whose logits are wanted.
+
+        Returns:
+            logits of the last ``keep`` of them, (rows, keep, vocabulary).
+        """
+        import torch
+
+        width = ids.shape[-1]
+        if positions is None:
+            positions = (rows.mask.cumsum(-1) - 1).clamp(min=0)[:, -width:]
+        apart = {"beginning": rows.apart.states} if rows.apart.tokens else {}
         out = self.model(
-            input_ids=tokens,
-            attention_mask=mask,
-            position_ids=positions,
-            past_key_values=cache,
+            input_ids=ids.to(self.model.device),
+            attention_mask=None if mask is None else mask.to(self.model.device),
+            position_ids=(positions + len(rows.apart.tokens)).to(self.model.device),
+            past_key_values=rows.cache,
             use_cache=True,
+            # Named one by one: for a slice of one row torch copies the vocabulary projection.
+            logits_to_keep=torch.arange(width - keep, width, device=self.model.device),
+            **apart,
         )
-        return out.logits[:, -1], mask
+        logits: torch.Tensor = out.logits
+        return logits
+
+
+@dataclass
+class _Rows:
+    """Prompts of a batch.
+
+    Attributes:
+        cache: keys and values of what was read of them.
+        mask: what of the cache is no padding, (rows, tokens).
+        lent: the beginning of all rows, where it stands in the cache.
+        apart: the same, where attention reads it once for all of them.
+    """
+
+    cache: Any
+    mask: torch.Tensor
+    lent: Prefix
+    apart: Prefix
+
+    def keep(self, rows: list[int]) -> None:
+        """Leave out the others."""
+        import torch
+
+        select = torch.tensor(rows)
+        self.cache.reorder_cache(select)
+        self.mask = self.mask[select]
 
 
 # Log-likelihoods of a context's continuations, and whether greedy decoding gives them.
 _Found = tuple[tuple[float, ...], tuple[bool, ...]]
 
 
-def _followed(tree: ChoiceTree, parts: Sequence[torch.Tensor]) -> _Found:
-    """What the logits of a context's end, then of its nodes, say of a tree.
-
-    Args:
-        tree: the continuations.
-        parts: one row after the other, (some rows, vocabulary) each; never joined, being large.
-    """
+def _followed(tree: ChoiceTree, logits: torch.Tensor) -> _Found:
+    """What the logits of a context's end and of its nodes, (rows, vocabulary), say of a tree."""
     import torch
 
-    steps = torch.tensor([step for steps in tree.steps for step in steps])
+    steps = torch.tensor([step for steps in tree.steps for step in steps]).to(logits.device)
     rows, tokens = steps[:, 0], steps[:, 1]
-    norms = torch.cat([part.float().logsumexp(-1) for part in parts]).cpu()
-    best = torch.cat([part.argmax(-1) for part in parts]).cpu()
-    logits, before = torch.empty(len(tokens)), 0
-    for part in parts:
-        here = (rows >= before) & (rows < before + len(part))
-        logits[here] = part[rows[here] - before, tokens[here]].float().cpu()
-        before += len(part)
-    logprobs = iter((logits - norms[rows]).tolist())
-    hits = iter((best[rows] == tokens).tolist())
+    top = logits.float().max(-1)
+    # Cross entropy goes over the vocabulary once, logsumexp five times.
+    losses = torch.nn.functional.cross_entropy(logits.float(), top.indices, reduction="none")
+    norms = top.values + losses
+    logprobs = iter((logits[rows, tokens].float() - norms[rows]).tolist())
+    hits = iter((top.indices[rows] == tokens).tolist())
     return (
         tuple(sum(next(logprobs) for _ in steps) for steps in tree.steps),
         tuple(all([next(hits) for _ in steps]) for steps in tree.steps),
     )
+
+
+def _padded(values: Sequence[int], width: int, fill: int, right: bool) -> list[int]:
+    padding = [fill] * (width - len(values))
+    return [*values, *padding] if right else [*padding, *values]
 
 
 def _closed_up(kept: Sequence[bool]) -> list[int]:
@@ -452,7 +521,13 @@ def _with_exact_logits(model: Any) -> Any:
 
     class ExactHead(torch.nn.Linear):
         def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-            return super().forward(hidden.float())
+            # Both factors are bf16 numbers: a CPU's bf16 products, summed in fp32, lose nothing.
+            matmul = torch.backends.mkldnn.matmul
+            before, matmul.fp32_precision = matmul.fp32_precision, "bf16"
+            try:
+                return super().forward(hidden.float())
+            finally:
+                matmul.fp32_precision = before
 
     exact = ExactHead(
         head.in_features, head.out_features, head.bias is not None, dtype=torch.float32

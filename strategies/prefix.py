@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
+# Keys and values of a layer.
+States = tuple["torch.Tensor", "torch.Tensor"]
 # A shorter beginning is not worth a forward pass of its own.
 LEAST_SHARED = 8
 
@@ -24,7 +26,7 @@ class Prefix:
     """
 
     tokens: tuple[int, ...] = ()
-    states: tuple[tuple[torch.Tensor, torch.Tensor], ...] = ()
+    states: tuple[States, ...] = ()
 
     @classmethod
     def of(cls, cache: Any, tokens: Sequence[int]) -> Prefix:

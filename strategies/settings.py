@@ -13,7 +13,7 @@ Precision = Literal["fp32", "bf16"]
 # Raised whenever the same job may train other weights than before (`strategies.training`).
 TRAINING_VERSION = 3
 # Raised whenever the same weights may give other answers than before (`strategies.inference`).
-INFERENCE_VERSION = 3
+INFERENCE_VERSION = 4
 
 
 class TrainingSettings(Frozen):
