@@ -14,20 +14,34 @@ from benchmarks.speed.side import engine_of
 from benchmarks.tasks.catalogue import default_data_dir, load_task
 from strategies.data import Message, Prompt
 from strategies.device import resolve_device
+from strategies.embedding import load_embedder
 from strategies.errors import DataError
 from strategies.models import load_tokenizer, resolve
+from strategies.prompting.instruction import InstructionPrompting
 from strategies.rendering import Renderer
 
+EMBEDDER = "all-minilm-l6-v2"
 _SHOTS = 5
 
 Pair = tuple[str, tuple[str, ...]]
 
 
 def labels_of_banking77(renderer: Renderer, items: int) -> list[Pair]:
-    """Short prompts, and the 77 intents.
+    """The prompts that a bench gives the model, which list the 77 intents."""
+    return pairs_of_task("banking77", renderer, items)
 
-    The intents do not stand in the prompts: the peer would read them again for every label.
-    """
+
+def pairs_of_task(name: str, renderer: Renderer, items: int) -> list[Pair]:
+    """The zero-shot prompts of a task's first test items, with their choices."""
+    task = load_task(name)
+    asked = task.test[:items]
+    prompts = InstructionPrompting().prepare(task.data(), load_embedder(EMBEDDER), 0).prompts(asked)
+    texts = map(renderer.text, prompts)
+    return [(text, item.choices or ()) for text, item in zip(texts, asked, strict=True)]
+
+
+def labels_behind_a_short_prompt(renderer: Renderer, items: int) -> list[Pair]:
+    """Prompts of some 35 tokens that do not list the intents: least for us to save."""
     task = load_task("banking77")
     prompts = [
         Prompt(
@@ -152,7 +166,20 @@ def _case(
 
 
 CASES = (
-    _case("labels-77", "scoring the 77 labels of BANKING77", 10, 16, labels_of_banking77),
+    _case(
+        "labels-77",
+        "scoring the 77 labels of BANKING77, which the prompt lists",
+        10,
+        2,
+        labels_of_banking77,
+    ),
+    _case(
+        "labels-77-short",
+        "the same behind a prompt that does not list them",
+        10,
+        8,
+        labels_behind_a_short_prompt,
+    ),
     _case(
         "options-4",
         "scoring four options behind five shots (OpenBookQA)",

@@ -118,13 +118,13 @@ def _answer(value: JsonValue) -> tuple[list[int], list[float]]:
     return [int(str(token)) for token in tokens], [float(str(margin)) for margin in margins]
 
 
-def _case(name: str, title: str, goal: float, task: str, prompting: Prompting) -> Case:
+def _case(name: str, title: str, goal: float, items: int, task: str, prompting: Prompting) -> Case:
     return Case(
         name=name,
         title=title,
         peer_is="transformers' `generate` on prompts sorted by length",
         goal=goal,
-        items=48,
+        items=items,
         sides={"peer": peer(task, prompting), "ours": ours(task, prompting)},
         agree=agree,
     )
@@ -135,6 +135,7 @@ CASES = (
         "shots-8",
         "generating behind eight shots that all prompts share (release-json)",
         3,
+        24,
         "release-json",
         DemonstrationPrompting(count=8, selection="balanced"),
     ),
@@ -142,6 +143,7 @@ CASES = (
         "passages",
         "generating behind retrieved passages of mixed length (handbook-qa)",
         1.3,
+        48,
         "handbook-qa",
         RetrievalPrompting(),
     ),

@@ -4,28 +4,19 @@ from __future__ import annotations
 
 from benchmarks.speed import choices, generation
 from benchmarks.speed.case import Case
-from benchmarks.tasks.catalogue import bundled_tasks, load_task
+from benchmarks.tasks.catalogue import bundled_tasks
 from benchmarks.tasks.task import TaskSpec
-from strategies.embedding import load_embedder
 from strategies.prompting.instruction import InstructionPrompting
 from strategies.rendering import Renderer
 
 _ITEMS = 150
 
 
-def _choices_of(name: str, renderer: Renderer, items: int) -> list[choices.Pair]:
-    task = load_task(name)
-    asked = task.test[:items]
-    prompts = InstructionPrompting().prepare(task.data(), load_embedder(), 0).prompts(asked)
-    texts = map(renderer.text, prompts)
-    return [(text, item.choices or ()) for text, item in zip(texts, asked, strict=True)]
-
-
 def _case(spec: TaskSpec) -> Case:
     if spec.labels:
 
         def pairs(renderer: Renderer, items: int) -> list[choices.Pair]:
-            return _choices_of(spec.id, renderer, items)
+            return choices.pairs_of_task(spec.id, renderer, items)
 
         peer, ours, agree = choices.peer(pairs), choices.ours(pairs), choices.agree
         reference = "lm-eval's `hf` model, one at a time"
