@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # Tokens held at once, padding included: bounds memory, keeps two cores busy.
 _TOKENS_PER_BATCH = {"cpu": 8_192, "cuda": 131_072}
+# Tokens of one line of contexts and trees: more would pay for keys that they must not see.
+_TOKENS_PER_LINE = {"cpu": 320, "cuda": 4_096}
 _ROWS_PER_BATCH = {"cpu": 32, "cuda": 128}
 # Logits in fp32 held at once: an eighth of a GiB, four on a GPU.
 _LOGITS_PER_BATCH = {"cpu": 2**25, "cuda": 2**30}
@@ -190,11 +192,10 @@ class Engine:
         groups: Sequence[tuple[Prefix, list[int]]],
         lengths: Sequence[int],
         skip: Collection[int],
-        positions: int = 1,
     ) -> Iterator[tuple[Prefix, list[int]]]:
         for prefix, places in groups:
             shared = len(prefix.tokens) if self._shares else 0
-            for batch in self.batches([lengths[n] - shared for n in places], positions):
+            for batch in self.batches([lengths[n] - shared for n in places]):
                 if not {places[n] for n in batch} <= set(skip):
                     yield prefix, [places[n] for n in batch]
 
@@ -270,55 +271,73 @@ class Engine:
         trees = [tree_of(tuple(map(tuple, each))) for each in continuations]
         groups = list(self._grouped(contexts))
         sharing = (time.perf_counter() - start) / max(1, len(contexts))
-        read = self._read_trees if self._attends_fully else self._read_rows
-        lengths = [len(c) + len(t.tokens) for c, t in zip(contexts, trees, strict=True)]
-        most = max((len(tree.tokens) for tree in trees), default=0) + 1
-        for prefix, batch in self._batched(groups, lengths, skip, most):
-            begin = time.perf_counter()
-            rest = [contexts[i][len(prefix.tokens) :] for i in batch]
-            found = read(rest, [trees[i] for i in batch], prefix)
-            seconds = (time.perf_counter() - begin) / len(batch) + sharing
-            for i, (logprobs, greedy) in zip(batch, found, strict=True):
-                yield Scores(i, logprobs, greedy, seconds)
+        read = self._read_lines if self._attends_fully else self._read_rows
+        for prefix, places in groups:
+            rest = [contexts[i][len(prefix.tokens) :] for i in places]
+            for batch in self._lines(rest, [trees[i] for i in places]):
+                if {places[n] for n in batch} <= set(skip):
+                    continue
+                begin = time.perf_counter()
+                found = read([rest[n] for n in batch], [trees[places[n]] for n in batch], prefix)
+                seconds = (time.perf_counter() - begin) / len(batch) + sharing
+                for n, (logprobs, greedy) in zip(batch, found, strict=True):
+                    yield Scores(places[n], logprobs, greedy, seconds)
 
-    def _read_trees(
+    def _lines(
+        self, contexts: Sequence[Sequence[int]], trees: Sequence[ChoiceTree]
+    ) -> Iterator[list[int]]:
+        """Places of contexts that are read in one line, within the memory bounds."""
+        most, logits = _TOKENS_PER_LINE[self.device], _LOGITS_PER_BATCH[self.device]
+        line: list[int] = []
+        tokens = wanted = 0
+        for place, (context, tree) in enumerate(zip(contexts, trees, strict=True)):
+            more, more_wanted = len(context) + len(tree.tokens), 1 + len(tree.tokens)
+            full = (wanted + more_wanted) * self._vocabulary > logits
+            if line and (tokens + more > most or full):
+                yield line
+                line, tokens, wanted = [], 0, 0
+            line.append(place)
+            tokens, wanted = tokens + more, wanted + more_wanted
+        if line:
+            yield line
+
+    def _read_lines(
         self, contexts: list[Sequence[int]], trees: list[ChoiceTree], prefix: Prefix
     ) -> list[_Found]:
-        """Read every context and the tree behind it."""
+        """Read all contexts, each with its tree behind it, as one row without padding.
+
+        A token sees the beginning and what is before it of its own context and tree.
+        """
         import torch
 
-        nodes = max(len(tree.tokens) for tree in trees)
+        line: list[int] = []
+        places: list[int] = []
+        wanted: list[int] = []
+        for context, tree in zip(contexts, trees, strict=True):
+            end = len(line) + len(context)
+            line += [*context, *tree.tokens]
+            places += [*range(len(context)), *(len(context) + depth for depth in tree.depths)]
+            wanted += range(end - 1, len(line))
+        rows = self._rows([line], prefix)
+        seen = torch.zeros((len(line), len(rows.lent.tokens) + len(line)), dtype=torch.bool)
+        seen[:, : len(rows.lent.tokens)] = True
+        own, start = seen[:, len(rows.lent.tokens) :], 0
+        for context, tree in zip(contexts, trees, strict=True):
+            middle, end = start + len(context), start + len(context) + len(tree.tokens)
+            own[start:middle, start:middle].fill_(True).tril_()
+            own[middle:end, start:middle] = True
+            own[middle:end, middle:end] = tree.ancestry
+            start = end
         with torch.inference_mode():
-            if nodes == 0:
-                logits = self._prefill(contexts, prefix)
-            else:
-                logits = self._read_nodes(contexts, trees, prefix)
-        return [_followed(tree, row) for tree, row in zip(trees, logits, strict=True)]
-
-    def _read_nodes(
-        self, contexts: list[Sequence[int]], trees: list[ChoiceTree], prefix: Prefix
-    ) -> torch.Tensor:
-        """Logits behind every context and every node: (rows, 1 + most nodes, vocabulary)."""
-        import torch
-
-        rows = self._rows(contexts, prefix)
-        width = max(len(context) for context in contexts)
-        nodes = max(len(tree.tokens) for tree in trees)
-        ids = torch.full((len(trees), width + nodes), self.tokenizer.pad_token_id)
-        positions = torch.zeros_like(ids)
-        # Padding sees itself, so that no row of the softmax is empty.
-        seen = torch.eye(width + nodes, dtype=torch.bool).repeat(len(trees), 1, 1)
-        for row, (context, tree) in enumerate(zip(contexts, trees, strict=True)):
-            start, end = width - len(context), width + len(tree.tokens)
-            ids[row, start:end] = torch.tensor([*context, *tree.tokens])
-            places = [*range(len(context)), *(len(context) + depth for depth in tree.depths)]
-            positions[row, start:end] = torch.tensor(places) + len(rows.lent.tokens)
-            seen[row, start:width, start:width].fill_(True).tril_()
-            seen[row, width:end, start:width] = True
-            seen[row, width:end, width:end] = tree.ancestry
-        lent = torch.ones((len(trees), width + nodes, len(rows.lent.tokens)), dtype=torch.bool)
-        mask = _additive(torch.cat([lent, seen], dim=-1), self.model.dtype)
-        return self._forward(ids, mask, rows, positions, keep=nodes + 1)
+            logits = self._forward(
+                torch.tensor([line]),
+                _additive(seen[None], self.model.dtype),
+                rows,
+                torch.tensor([places]) + len(rows.lent.tokens),
+                torch.tensor(wanted),
+            )[0]
+        parts = logits.split([1 + len(tree.tokens) for tree in trees])
+        return [_followed(tree, part) for tree, part in zip(trees, parts, strict=True)]
 
     def _read_rows(
         self, contexts: list[Sequence[int]], trees: list[ChoiceTree], prefix: Prefix
@@ -353,16 +372,18 @@ class Engine:
             self._forward(self._padded(read, right=self._attends_fully), mask, rows)
         return rows
 
-    def _prefill(
-        self, prompts: Sequence[Sequence[int]], prefix: Prefix, keep: int = 1
-    ) -> torch.Tensor:
+    def _prefill(self, prompts: Sequence[Sequence[int]], prefix: Prefix, keep: int) -> torch.Tensor:
         """Read prompts behind a beginning that they share.
 
         Returns:
             logits of the last ``keep`` positions, (rows, keep, vocabulary).
         """
+        import torch
+
         rows = self._rows(prompts, prefix)
-        return self._forward(self._padded(prompts), rows.mask, rows, keep=keep)
+        ids = self._padded(prompts)
+        kept = torch.arange(ids.shape[-1] - keep, ids.shape[-1])
+        return self._forward(ids, rows.mask, rows, kept=kept)
 
     def _padded(self, prompts: Sequence[Sequence[int]], *, right: bool = False) -> torch.Tensor:
         import torch
@@ -398,7 +419,7 @@ class Engine:
         mask: torch.Tensor | None,
         rows: _Rows,
         positions: torch.Tensor | None = None,
-        keep: int = 1,
+        kept: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Read tokens.
 
@@ -407,14 +428,16 @@ class Engine:
             mask: over the cache and these tokens; None where padding stands behind all else.
             rows: to which they belong; they go into the cache.
             positions: behind what stands apart; None where they follow from the rows' mask.
-            keep: positions whose logits are wanted.
+            kept: places of the tokens whose logits are wanted; None for the last alone.
 
         Returns:
-            logits of the last ``keep`` of them, (rows, keep, vocabulary).
+            (rows, wanted, vocabulary).
         """
         import torch
 
         width = ids.shape[-1]
+        if kept is None:
+            kept = torch.tensor([width - 1])
         if positions is None:
             positions = (rows.mask.cumsum(-1) - 1).clamp(min=0)[:, -width:]
         apart = {"beginning": rows.apart.states} if rows.apart.tokens else {}
@@ -425,7 +448,7 @@ class Engine:
             past_key_values=rows.cache,
             use_cache=True,
             # Named one by one: for a slice of one row torch copies the vocabulary projection.
-            logits_to_keep=torch.arange(width - keep, width, device=self.model.device),
+            logits_to_keep=kept.to(self.model.device),
             **apart,
         )
         logits: torch.Tensor = out.logits

@@ -66,13 +66,15 @@ def _model(config: Any) -> Any:
     return AutoModelForCausalLM.from_config(deepcopy(config)).eval()
 
 
+@pytest.mark.parametrize("copied", [False, True])
 @pytest.mark.parametrize("config", SPLIT, ids=lambda config: type(config).__name__)
 def test_answers_are_those_of_plain_generate_and_of_a_full_reading(
-    config: Any, tiny_model: Path
+    config: Any, tiny_model: Path, *, copied: bool
 ) -> None:
     plain, model = _model(config), _model(config)
     engine = Engine(model, load_tokenizer(ResolvedModel("tiny", tiny_model, "0")))
     assert engine._shares
+    engine._shares = not copied  # as on a GPU
     for made in engine.generate(PROMPTS, 8):
         prompt = PROMPTS[made.index]
         out = plain.generate(

@@ -242,6 +242,6 @@ def test_logits_of_a_bf16_model_are_not_rounded_to_bf16(tiny_model: Path) -> Non
             if not engine.model.config.tie_word_embeddings:
                 weight = load_model(resolved, "bf16", "cpu").lm_head.weight.float()
             expected = (weight @ hidden).log_softmax(-1)[3:90]
-        assert torch.tensor(scores.logprobs) == pytest.approx(expected, abs=1e-2)
+        assert torch.tensor(scores.logprobs) == pytest.approx(expected, abs=5e-2)
         # Rounded logits of this size would collide; exact ones tell all choices apart.
         assert len(set(scores.logprobs)) == len(choices)
