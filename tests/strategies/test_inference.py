@@ -229,6 +229,14 @@ def test_batches_hold_the_memory_bound_and_every_prompt_once(tiny_model: Path) -
         assert len(batch) * max(lengths[place] for place in batch) <= 8_192
 
 
+def test_lines_hold_their_bound_and_every_context_once(tiny_model: Path) -> None:
+    engine = _engine(tiny_model)
+    trees = [choice_tree([[5, 6, 7], [5, 8, 7]])] * 5
+    contexts = [[1] * length for length in (100, 200, 17, 400, 3)]
+    # 100 + 3 nodes and 200 + 3 would be 306; 17 + 3 more are too many.
+    assert list(engine._lines(contexts, trees)) == [[0, 1], [2], [3], [4]]
+
+
 def test_logits_of_a_bf16_model_are_not_rounded_to_bf16(tiny_model: Path) -> None:
     resolved = ResolvedModel("tiny", tiny_model, "0")
     engine = Engine(load_model(resolved, "bf16", "cpu"), load_tokenizer(resolved))
