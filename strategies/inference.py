@@ -222,8 +222,8 @@ class Engine:
         alive = list(range(len(prompts)))
         with torch.inference_mode():
             rows = self._read_but_last(prompts, prefix)
-            make_room(rows.cache, 1 + max_new_tokens)
             logits = self._step([prompt[-1:] for prompt in prompts], rows)
+            make_room(rows.cache, max_new_tokens)
             for step in range(max_new_tokens):
                 top = logits.float().topk(2, dim=-1)
                 gaps = (top.values[:, 0] - top.values[:, 1]).tolist()

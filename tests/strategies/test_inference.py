@@ -174,6 +174,17 @@ def test_a_shared_beginning_is_read_once(tiny_model: Path) -> None:
     assert read == [9, 4 * 3, 2, 1]
 
 
+def test_prompts_of_which_one_token_is_left_to_read_are_answered(tiny_model: Path) -> None:
+    prompt = _prompts(_engine(tiny_model))[2]
+    for prompts in ([prompt, prompt], [[3]]):
+        engine = _engine(tiny_model)
+        out = engine.model.generate(
+            torch.tensor(prompts[:1]), max_new_tokens=6, do_sample=False, pad_token_id=0
+        )[0, len(prompts[0]) :]
+        text = engine.tokenizer.decode(out, skip_special_tokens=True).strip()
+        assert [made.text for made in engine.generate(prompts, 6)] == [text] * len(prompts)
+
+
 def test_a_prompt_without_the_beginning_does_not_stop_the_others_from_sharing(
     tiny_model: Path,
 ) -> None:
