@@ -134,9 +134,7 @@ def _to_own_row(
         key, value = repeat_kv(key, groups), repeat_kv(value, groups)
         return _with_sums(query, key, value, scale=scaling, is_causal=True)
     if mask is not None:
-        lowest = torch.finfo(query.dtype).min
-        if mask.dtype == torch.bool:
-            mask = torch.zeros_like(mask, dtype=query.dtype).masked_fill(~mask, lowest)
+        mask = additive(mask, query.dtype) if mask.dtype == torch.bool else mask
         mask = mask.repeat(1, 1, groups, 1)
     # Query heads that share keys stand in line.
     line = query.reshape(rows, heads // groups, groups * queries, size)
@@ -155,6 +153,11 @@ def _to_beginning(
     out = out.reshape(shared, rows, -1, size).transpose(0, 1)
     sums = sums.reshape(shared, rows, -1).transpose(0, 1)
     return out.reshape(query.shape), sums.reshape(rows, heads, queries)
+
+
+def additive(seen: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """A mask as every attention kernel takes it: 0 where a key is seen, else the lowest number."""
+    return torch.zeros_like(seen, dtype=dtype).masked_fill(~seen, torch.finfo(dtype).min)
 
 
 def _with_sums(*states: torch.Tensor, **kwargs: Any) -> _Attended:

@@ -18,7 +18,7 @@ from strategies.choices import ChoiceTree, choice_tree
 from strategies.errors import ModelError
 from strategies.models import context_length
 from strategies.prefix import LEAST_SHARED, Prefix, attends_fully, common_beginning
-from strategies.rendering import Renderer
+from strategies.rendering import Renderer, padded
 
 if TYPE_CHECKING:
     import torch
@@ -310,6 +310,8 @@ class Engine:
         """
         import torch
 
+        from strategies.attention import additive
+
         line: list[int] = []
         places: list[int] = []
         wanted: list[int] = []
@@ -331,7 +333,7 @@ class Engine:
         with torch.inference_mode():
             logits = self._forward(
                 torch.tensor([line]),
-                _additive(seen[None], self.model.dtype),
+                additive(seen[None, None], self.model.dtype),
                 rows,
                 torch.tensor([places]) + len(rows.lent.tokens),
                 torch.tensor(wanted),
@@ -390,7 +392,7 @@ class Engine:
 
         width = max(len(prompt) for prompt in prompts)
         pad = self.tokenizer.pad_token_id
-        return torch.tensor([_padded(prompt, width, pad, right) for prompt in prompts])
+        return torch.tensor([padded(prompt, width, pad, right=right) for prompt in prompts])
 
     def _rows(
         self, prompts: Sequence[Sequence[int]], prefix: Prefix, *, right: bool = False
@@ -401,7 +403,7 @@ class Engine:
         apart, lent = (prefix, Prefix()) if self._shares else (Prefix(), prefix)
         width = max(len(prompt) for prompt in prompts)
         seen = [1] * len(lent.tokens)
-        mask = [[*seen, *_padded([1] * len(p), width, 0, right)] for p in prompts]
+        mask = [[*seen, *padded([1] * len(p), width, 0, right=right)] for p in prompts]
         states = lent.cache(len(prompts), self.model.config)
         return _Rows(states, torch.tensor(mask, dtype=torch.long), lent, apart)
 
@@ -502,11 +504,6 @@ def _followed(tree: ChoiceTree, logits: torch.Tensor) -> _Found:
     )
 
 
-def _padded(values: Sequence[int], width: int, fill: int, right: bool) -> list[int]:
-    padding = [fill] * (width - len(values))
-    return [*values, *padding] if right else [*padding, *values]
-
-
 def _closed_up(kept: Sequence[bool]) -> list[int]:
     """The rows that are kept, the last of them moved to where earlier ones leave."""
     rows = [row for row, stays in enumerate(kept) if stays]
@@ -520,14 +517,6 @@ def _end_ids(model: Any) -> frozenset[int]:
     if ids is None:
         return frozenset()
     return frozenset(ids if isinstance(ids, list) else [ids])
-
-
-def _additive(seen: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """A mask (rows, queries, keys) as every attention kernel takes it: 0 or the lowest number."""
-    import torch
-
-    mask = torch.zeros(seen.shape, dtype=dtype).masked_fill(~seen, torch.finfo(dtype).min)
-    return mask[:, None]
 
 
 def _with_exact_logits(model: Any) -> Any:

@@ -137,3 +137,9 @@ def _plain(messages: tuple[Message, ...]) -> str:
         for message in messages
     ]
     return "\n\n".join([*parts, f"{_PLAIN_TITLES['assistant']}:"])
+
+
+def padded(values: Sequence[int], width: int, fill: int, *, right: bool = False) -> list[int]:
+    """A row of tokens, labels or a mask, filled up on the left or on the right."""
+    padding = [fill] * (width - len(values))
+    return [*values, *padding] if right else [*padding, *values]

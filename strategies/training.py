@@ -25,7 +25,7 @@ from strategies.method import Weights
 from strategies.models import context_length
 from strategies.prefix import LEAST_SHARED, Prefix, attends_fully, common_beginning
 from strategies.progress import Progress, silent
-from strategies.rendering import Renderer
+from strategies.rendering import Renderer, padded
 from strategies.settings import Precision, TrainingSettings
 
 _IGNORED = -100  # label that torch's cross entropy leaves out
@@ -127,14 +127,14 @@ class LeftPaddingCollator:
         rest = [row["input_ids"][len(shared) :] for row in rows]
         width = max(len(ids) for ids in rest)
         seen = [1] * len(shared)
-        mask = torch.tensor([[*seen, *_left([1] * len(ids), width, 0)] for ids in rest])
+        mask = torch.tensor([[*seen, *padded([1] * len(ids), width, 0)] for ids in rest])
         labels = torch.tensor(
-            [_left(row["labels"][len(shared) :], width, _IGNORED) for row in rows]
+            [padded(row["labels"][len(shared) :], width, _IGNORED) for row in rows]
         )
         answer = int((labels != _IGNORED).sum(-1).max())
         return {
             "shared_ids": torch.tensor([shared], dtype=torch.long),
-            "input_ids": torch.tensor([_left(ids, width, self._pad) for ids in rest]),
+            "input_ids": torch.tensor([padded(ids, width, self._pad) for ids in rest]),
             "attention_mask": mask,
             "position_ids": (mask.cumsum(-1) - 1).clamp(min=0)[:, -width:],
             "labels": labels[:, -(answer + 1) :],
@@ -160,10 +160,6 @@ def read_beginning(model: Any, batch: dict[str, Any]) -> dict[str, Any]:
         prefix = Prefix.of(read, shared[0].tolist())
         inputs["past_key_values"] = prefix.cache(len(inputs["input_ids"]), model.config)
     return inputs
-
-
-def _left(values: list[int], width: int, fill: int) -> list[int]:
-    return [fill] * (width - len(values)) + values
 
 
 def train(
