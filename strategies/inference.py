@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from inspect import signature
@@ -178,7 +178,12 @@ class Engine:
         start = time.perf_counter()
         groups = list(self._grouped(prompts))
         sharing = (time.perf_counter() - start) / max(1, len(prompts))
-        for prefix, batch in self._batched(groups, [len(prompt) for prompt in prompts], skip):
+
+        def split(prefix: Prefix, places: list[int]) -> Iterator[list[int]]:
+            shared = len(prefix.tokens) if self._shares else 0
+            return self.batches([len(prompts[n]) - shared for n in places])
+
+        for prefix, batch in _batched(groups, split, skip):
             start = time.perf_counter()
             rest = [prompts[i][len(prefix.tokens) :] for i in batch]
             rows = self._decode(rest, prefix, max_new_tokens, stops)
@@ -186,18 +191,6 @@ class Engine:
             for index, (tokens, margins) in zip(batch, rows, strict=True):
                 text = self._text(tokens, stops)
                 yield Generation(index, text, tuple(tokens), tuple(margins), seconds)
-
-    def _batched(
-        self,
-        groups: Sequence[tuple[Prefix, list[int]]],
-        lengths: Sequence[int],
-        skip: Collection[int],
-    ) -> Iterator[tuple[Prefix, list[int]]]:
-        for prefix, places in groups:
-            shared = len(prefix.tokens) if self._shares else 0
-            for batch in self.batches([lengths[n] - shared for n in places]):
-                if not {places[n] for n in batch} <= set(skip):
-                    yield prefix, [places[n] for n in batch]
 
     def _text(self, tokens: list[int], stops: Sequence[str]) -> str:
         text: str = self.tokenizer.decode(tokens, skip_special_tokens=True)
@@ -272,16 +265,18 @@ class Engine:
         groups = list(self._grouped(contexts))
         sharing = (time.perf_counter() - start) / max(1, len(contexts))
         read = self._read_lines if self._attends_fully else self._read_rows
-        for prefix, places in groups:
-            rest = [contexts[i][len(prefix.tokens) :] for i in places]
-            for batch in self._lines(rest, [trees[i] for i in places]):
-                if {places[n] for n in batch} <= set(skip):
-                    continue
-                begin = time.perf_counter()
-                found = read([rest[n] for n in batch], [trees[places[n]] for n in batch], prefix)
-                seconds = (time.perf_counter() - begin) / len(batch) + sharing
-                for n, (logprobs, greedy) in zip(batch, found, strict=True):
-                    yield Scores(places[n], logprobs, greedy, seconds)
+
+        def split(prefix: Prefix, places: list[int]) -> Iterator[list[int]]:
+            rest = [contexts[n][len(prefix.tokens) :] for n in places]
+            return self._lines(rest, [trees[n] for n in places])
+
+        for prefix, batch in _batched(groups, split, skip):
+            begin = time.perf_counter()
+            rest = [contexts[n][len(prefix.tokens) :] for n in batch]
+            found = read(rest, [trees[n] for n in batch], prefix)
+            seconds = (time.perf_counter() - begin) / len(batch) + sharing
+            for index, (logprobs, greedy) in zip(batch, found, strict=True):
+                yield Scores(index, logprobs, greedy, seconds)
 
     def _lines(
         self, contexts: Sequence[Sequence[int]], trees: Sequence[ChoiceTree]
@@ -502,6 +497,19 @@ def _followed(tree: ChoiceTree, logits: torch.Tensor) -> _Found:
         tuple(sum(next(logprobs) for _ in steps) for steps in tree.steps),
         tuple(all([next(hits) for _ in steps]) for steps in tree.steps),
     )
+
+
+def _batched(
+    groups: Sequence[tuple[Prefix, list[int]]],
+    split: Callable[[Prefix, list[int]], Iterator[list[int]]],
+    skip: Collection[int],
+) -> Iterator[tuple[Prefix, list[int]]]:
+    """The groups in batches, without those of which every place is skipped."""
+    for prefix, places in groups:
+        for batch in split(prefix, places):
+            chosen = [places[n] for n in batch]
+            if not set(chosen) <= set(skip):
+                yield prefix, chosen
 
 
 def _closed_up(kept: Sequence[bool]) -> list[int]:
