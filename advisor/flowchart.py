@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from advisor.errors import FlowchartError
-from advisor.estimates.memory import GIB, Use, memory_bytes
-from advisor.questionnaire import Answers, allowed, questions, takes_many, yaml_data
+from advisor.estimates.memory import GIB
+from advisor.language import ENGLISH, Language
+from advisor.questionnaire import Answers, allowed, is_text, questions, takes_many, yaml_data
+from advisor.sizing import (
+    USES,
+    Use,
+    context_of,
+    gpu_bytes_of,
+    hours_share,
+    memory_share,
+    parameters_of,
+    tuning_cost_share,
+)
 
 END = "end"
 Facts = Mapping[str, Any]
-Verdict = Literal["adapt", "no_adaptation", "no_language_model", "no_method_fits"]
-_TRAININGS: tuple[Use, ...] = ("full", "lora", "qlora")
+Verdict = Literal[
+    "adapt", "no_adaptation", "no_language_model", "no_method_fits", "no_method_reaches"
+]
+Truth = bool | None
+_ANY_TRUTH: frozenset[Truth] = frozenset((True, False, None))
 
 
 class _Data(BaseModel):
@@ -75,23 +90,29 @@ class Condition(_Data):
         """Whether this is so, as far as is known."""
         return self._truth(facts) is True
 
-    def _truth(self, facts: Facts) -> bool | None:
+    def _truth(self, facts: Facts) -> Truth:
         """Kleene's logic; None is 'not known'."""
         if self.not_ is not None:
             inner = self.not_._truth(facts)
             return None if inner is None else not inner
         if self.answer is None:
-            truths = [part._truth(facts) for part in self.any_ or self.all_ or ()]
-            decisive = self.any_ is not None
-            if decisive in truths:
-                return decisive
-            return None if None in truths else not decisive
+            return self._joined_truth(facts)
         value = facts.get(self.answer)
         if self.is_ in ("unknown", "known"):
             return (value is None) == (self.is_ == "unknown")
         return None if value is None else self._compares(value, facts)
 
-    def _compares(self, value: Any, facts: Facts) -> bool | None:
+    def _joined_truth(self, facts: Facts) -> Truth:
+        """Any or all of the parts; what comes behind one that decides is not looked at."""
+        decisive, unknown = self.any_ is not None, False
+        for part in self.any_ or self.all_ or ():
+            truth = part._truth(facts)
+            if truth is decisive:
+                return decisive
+            unknown = unknown or truth is None
+        return None if unknown else not decisive
+
+    def _compares(self, value: Any, facts: Facts) -> Truth:
         if self.is_ is not None:
             return value == () if self.is_ == "empty" else bool(value == self.is_)
         if self.in_ is not None:
@@ -105,6 +126,29 @@ class Condition(_Data):
         )
         return None if least is None else bool(value >= least)
 
+    def possible(self, facts: Facts, free: Callable[[str], bool]) -> frozenset[Truth]:
+        """What this may turn out to be.
+
+        Args:
+            facts: those that are settled.
+            free: whether a fact may still take any value.
+        """
+        if self.not_ is not None:
+            inner = self.not_.possible(facts, free)
+            return frozenset(None if truth is None else not truth for truth in inner)
+        if self.answer is None:
+            return _joined(
+                [part.possible(facts, free) for part in self.any_ or self.all_ or ()],
+                decisive=self.any_ is not None,
+            )
+        if any(free(name) for name in self.names()):
+            return _ANY_TRUTH
+        return frozenset((self._truth(facts),))
+
+    def names(self) -> tuple[str, ...]:
+        """The answers and facts that a comparison looks at."""
+        return tuple(name for name in (self.answer, self.at_least_answer) if name is not None)
+
     def parts(self) -> Iterator[Condition]:
         """The comparisons that this is made of."""
         inner = (*(self.all_ or ()), *(self.any_ or ()), *((self.not_,) if self.not_ else ()))
@@ -112,6 +156,18 @@ class Condition(_Data):
             yield self
         for part in inner:
             yield from part.parts()
+
+
+def _joined(parts: Sequence[frozenset[Truth]], *, decisive: bool) -> frozenset[Truth]:
+    """What several conditions joined by any (decisive: True) or all (False) may turn out to be."""
+    found: set[Truth] = set()
+    if any(decisive in part for part in parts):
+        found.add(decisive)
+    if all((not decisive) in part for part in parts):
+        found.add(not decisive)
+    if any(None in part for part in parts) and all(part != {decisive} for part in parts):
+        found.add(None)
+    return frozenset(found)
 
 
 def citing(text: str, evidence: Sequence[str]) -> str:
@@ -163,6 +219,10 @@ class Effect(_Data):
         if self.verdict and not self.text:
             raise ValueError(f"verdict {self.verdict}: a text is missing")
         return self
+
+    def said(self, facts: Facts) -> bool:
+        """Whether it holds where it stands."""
+        return self.when is None or self.when.holds(facts)
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -245,6 +305,11 @@ class Step(_Data):
     effects: tuple[Effect, ...]
 
 
+def _step(node: Node, branch: Branch, facts: Facts) -> Step:
+    said = (*branch.effects, *node.effects)
+    return Step(node=node, branch=branch, effects=tuple(e for e in said if e.said(facts)))
+
+
 class Flowchart(_Data):
     """The whole chart.
 
@@ -264,17 +329,49 @@ class Flowchart(_Data):
     def walk(self, answers: Answers) -> list[Step]:
         """The nodes that these answers pass, in order."""
         facts = facts_of(answers)
-        nodes = {node.id: node for node in self.nodes}
-        steps, here = [], self.start
+        return [_step(node, branch, facts) for node, branch in self.ways(facts)]
+
+    def ways(self, facts: Facts) -> Iterator[tuple[Node, Branch]]:
+        """The nodes that are passed where these facts hold, each with the branch taken."""
+        here = self.start
         while here != END:
-            node = nodes[here]
+            node = self._by_id[here]
             branch = next(branch for branch in node.branches if branch.taken(facts))
-            said = (*branch.effects, *node.effects)
-            effects = tuple(e for e in said if e.when is None or e.when.holds(facts))
-            # Its parts are checked already, and a what-if walks often.
-            steps.append(Step.model_construct(node=node, branch=branch, effects=effects))
+            yield node, branch
             here = branch.next
-        return steps
+
+    @cached_property
+    def _by_id(self) -> dict[str, Node]:
+        return {node.id: node for node in self.nodes}
+
+    def open_questions(self, answers: Answers, unasked: Set[str]) -> set[str]:
+        """The questions, of those that nobody has asked yet, that can still change the walk."""
+        facts = facts_of(answers)
+        unasked = unasked - _settled(answers)
+        found: set[str] = set()
+
+        def free(fact: str) -> bool:
+            return may_change(fact, facts, unasked)
+
+        passed, waiting = {END}, [self.start]
+        while waiting:
+            here = waiting.pop()
+            if here in passed:
+                continue
+            passed.add(here)
+            for condition, onward in _ways(self._by_id[here], facts, free):
+                if onward is not None:
+                    waiting.append(onward)
+                if condition is not None and len(condition.possible(facts, free)) > 1:
+                    looked_at = (name for part in condition.parts() for name in part.names())
+                    found |= {one for name in looked_at if free(name) for one in sources(name)}
+        return found & unasked
+
+    def in_language(self, say: Language) -> Flowchart:
+        """The same chart with its texts in a language; what that lacks stays as it is."""
+        if say is ENGLISH:
+            return self
+        return Flowchart.model_validate(_said_in(self.model_dump(by_alias=True), say))
 
     def comparisons(self) -> Iterator[Condition]:
         """Every comparison in the chart."""
@@ -283,29 +380,164 @@ class Flowchart(_Data):
                 yield from condition.parts()
 
 
-def facts_of(answers: Answers) -> dict[str, Any]:
+class Derived(NamedTuple):
+    """A fact that follows from answers.
+
+    Attributes:
+        of: computes it; None if the answers do not say enough.
+        sources: the questions it depends on.
+        needs: those of them without which it cannot be known.
+    """
+
+    of: Callable[[Answers], Any]
+    sources: tuple[str, ...]
+    needs: tuple[str, ...] = ()
+
+
+_SIZE = ("model", "model_parameters", "prompt_tokens", "answer_tokens")
+_GPU = ("gpu", "gpu_memory_gib", "gpu_count")
+_TRAINING = (*_SIZE, "gpu", "gpu_count", "classes", "behaviour")
+
+
+def _gpu_gib(answers: Answers) -> float | None:
+    found = gpu_bytes_of(answers)
+    return found / GIB if found is not None else None
+
+
+def _memory_fact(use: Use) -> Derived:
+    return Derived(lambda answers: memory_share(answers, use), (*_SIZE, *_GPU))
+
+
+# The first three stand in the place of the answers of their name, which a model's or a GPU's name
+# may give as well.
+DERIVED: dict[str, Derived] = {
+    "model_parameters": Derived(parameters_of, ("model", "model_parameters")),
+    "context_length": Derived(context_of, ("model", "context_length")),
+    "gpu_memory_gib": Derived(_gpu_gib, _GPU),
+    "labels_per_class": Derived(
+        lambda answers: _share(answers.labelled_examples, answers.classes),
+        ("labelled_examples", "classes"),
+        ("labelled_examples", "classes"),
+    ),
+    "knowledge_share": Derived(
+        lambda answers: _share(answers.knowledge_tokens, context_of(answers)),
+        ("knowledge_tokens", "model", "context_length"),
+        ("knowledge_tokens",),
+    ),
+    **{f"{use}_memory_share": _memory_fact(use) for use in USES},
+    "lora_hours_share": Derived(
+        lambda answers: hours_share(answers, "lora"), (*_TRAINING, "gpu_hours"), ("gpu_hours",)
+    ),
+    "full_hours_share": Derived(
+        lambda answers: hours_share(answers, "full"), (*_TRAINING, "gpu_hours"), ("gpu_hours",)
+    ),
+    "tuning_cost_share": Derived(
+        tuning_cost_share,
+        (*_TRAINING, "budget_usd", "usd_per_label", "labelled_examples"),
+        ("budget_usd",),
+    ),
+}
+
+
+def sources(fact: str) -> tuple[str, ...]:
+    """The questions that a fact follows from; a question's own answer follows from itself."""
+    return DERIVED[fact].sources if fact in DERIVED else (fact,)
+
+
+# A name gives what could be asked for beside it, and a size does where no name is known.
+_SETTLES = {
+    "model": ("model_parameters", "context_length"),
+    "model_parameters": ("model",),
+    "gpu": ("gpu_memory_gib",),
+}
+
+_OWN_GPUS = ("gpu", "gpu_memory_gib", "gpu_count", "gpu_hours")
+
+
+def _settled(answers: Answers) -> set[str]:
+    """Questions whose answers others have given."""
+    given = [name for name in _SETTLES if getattr(answers, name) is not None]
+    settled = {name for giving in given for name in _SETTLES[giving]}
+    return settled | set(_OWN_GPUS if answers.model_access == "hosted" else ())
+
+
+def may_change(fact: str, facts: Facts, unasked: Set[str]) -> bool:
+    """Whether answers to questions that nobody has asked yet can change a fact."""
+    if unasked.isdisjoint(sources(fact)):
+        return False
+    needs = DERIVED[fact].needs if fact in DERIVED else ()
+    return all(facts[name] is not None or name in unasked for name in needs)
+
+
+class _FactsOf(Mapping[str, Any]):
+    """Answers and what follows from them, each computed when it is looked at."""
+
+    def __init__(self, answers: Answers) -> None:
+        self._answers = answers
+        self._known: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._known:
+            derived = DERIVED.get(name)
+            known = derived.of(self._answers) if derived else getattr(self._answers, name)
+            self._known[name] = known
+        return self._known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys((*questions(), *DERIVED)))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+
+def facts_of(answers: Answers) -> Facts:
     """The answers, and what follows from them; what does not follow is None."""
-    facts = {name: getattr(answers, name) for name in questions()}
-    if answers.gpu_count == 0:
-        facts["gpu_memory_gib"] = 0.0
-    gpus = answers.gpu_count if answers.gpu_count is not None else 1
-    gpu_bytes = (answers.gpu_memory_gib or 0) * GIB * gpus
-    parameters = answers.model_parameters
-    known = parameters if gpu_bytes else None
-    return {
-        **facts,
-        **{f"{use}_memory_share": _memory_share(known, use, gpu_bytes) for use in _TRAININGS},
-        "labels_per_class": _share(answers.labelled_examples, answers.classes),
-        "knowledge_share": _share(answers.knowledge_tokens, answers.context_length),
-    }
-
-
-def _memory_share(parameters: int | None, use: Use, gpu_bytes: float) -> float | None:
-    return memory_bytes(parameters, use) / gpu_bytes if parameters else None
+    return _FactsOf(answers)
 
 
 def _share(part: float | None, whole: float | None) -> float | None:
     return part / whole if part is not None and whole else None
+
+
+_TEXTS = ("question", "label", "reason", "text", "note", "first", "provisional", "finding")
+
+
+def texts_of(data: Any) -> Iterator[str]:
+    """The texts for people in a chart's plain data."""
+    if isinstance(data, dict):
+        for key, value in data.items():
+            if key in _TEXTS and isinstance(value, str):
+                yield value
+            else:
+                yield from texts_of(value)
+    elif isinstance(data, list | tuple):
+        for value in data:
+            yield from texts_of(value)
+
+
+def _said_in(data: Any, say: Language) -> Any:
+    if isinstance(data, dict):
+        return {
+            key: say(value) if key in _TEXTS and isinstance(value, str) else _said_in(value, say)
+            for key, value in data.items()
+        }
+    if isinstance(data, list | tuple):
+        return [_said_in(value, say) for value in data]
+    return data
+
+
+def _ways(
+    node: Node, facts: Facts, free: Callable[[str], bool]
+) -> Iterator[tuple[Condition | None, str | None]]:
+    """Conditions that are looked at in a node, and the nodes to which it may lead."""
+    yield from ((effect.when, None) for effect in node.effects)
+    for branch in node.branches:
+        possible = branch.when.possible(facts, free) if branch.when else frozenset((True,))
+        yield branch.when, branch.next if True in possible else None
+        if True in possible:
+            yield from ((effect.when, None) for effect in branch.effects)
+        if possible == {True}:
+            return
 
 
 def load_flowchart(path: Path | None = None) -> Flowchart:
@@ -411,8 +643,8 @@ def _path_problems(chart: Flowchart) -> Iterator[str]:
 def _name_problems(chart: Flowchart, brought: set[str]) -> Iterator[str]:
     answers = set(facts_of(Answers()))
     for part in chart.comparisons():
-        for name in (part.answer, part.at_least_answer):
-            if name is not None and name not in answers:
+        for name in part.names():
+            if name not in answers:
                 yield f"answer {name!r} is unknown. Known: {', '.join(sorted(answers))}"
         if part.answer in answers and not _fits(part):
             yield f"answer {part.answer!r}: {_said(part)} never fits. It takes {_takes(part)}"
@@ -433,6 +665,8 @@ def _fits(part: Condition) -> bool:
     if _is_number(part.answer or ""):
         return any(isinstance(limit, float) for limit in (part.is_, part.below, part.at_least))
     field = questions()[part.answer or ""]
+    if is_text(field):
+        return False
     if takes_many(field):
         return part.is_ == "empty" or part.contains in allowed(field)
     wanted = part.in_ if part.in_ is not None else (part.is_,)
@@ -441,7 +675,7 @@ def _fits(part: Condition) -> bool:
 
 def _is_number(answer: str) -> bool:
     field = questions().get(answer)
-    return field is None or not allowed(field)
+    return field is None or not (allowed(field) or is_text(field))
 
 
 def _said(part: Condition) -> str:
@@ -451,6 +685,8 @@ def _said(part: Condition) -> str:
 
 def _takes(part: Condition) -> str:
     field = questions().get(part.answer or "")
+    if field is not None and is_text(field):
+        return "is with known or unknown"
     if field is None or not allowed(field):
         return (
             "below or at_least with a number, at_least_answer with an answer that is one, or is "

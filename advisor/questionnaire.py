@@ -8,7 +8,7 @@ from __future__ import annotations
 import types
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, Union, cast, get_args, get_origin
 
 import yaml
 from pydantic import (
@@ -27,11 +27,38 @@ Skill = Literal["none", "some", "expert"]
 # More than any count of tokens or parameters there is; beyond it shares cannot be computed.
 _MOST = 10**18
 Behaviour = Literal["tone", "style", "format", "vocabulary", "label_set", "skill"]
+Failure = Literal["lacks_facts", "wrong_format", "wrong_reasoning", "inconsistent"]
+# Those of estimates/gpus.yaml, which the start of a command has no time to read.
+GpuName = Literal[
+    "T4",
+    "A10",
+    "L4",
+    "RTX-4090",
+    "RTX-3090",
+    "A100-40GB",
+    "L40S",
+    "RTX-A6000",
+    "H100",
+    "A100-80GB",
+    "H200",
+]
 
 
-def _ask(question: str, why: str, unit: str = "", suggested: str = "", **limits: Any) -> Any:
-    """A question; left out it is 'not known', whatever the interview suggests."""
+def _ask(
+    question: str,
+    why: str,
+    unit: str = "",
+    *,
+    suggested: str = "",
+    typical: tuple[float, ...] = (),
+    **limits: Any,
+) -> Any:
+    """A question; left out it is 'not known', whatever the interview suggests.
+
+    Typical numbers stand for the answer where it is not known and all of them are tried.
+    """
     extra: dict[str, Any] = {"why": why, "unit": unit, "suggested": suggested}
+    extra["typical"] = list(typical)
     return Field(default=None, description=question, json_schema_extra=extra, **limits)
 
 
@@ -47,14 +74,24 @@ class Answers(BaseModel):
         ]
         | None
     ) = _ask("What kind of task is it?", "Harder outputs need more examples.")
+    output: Literal["label", "short_text", "long_text", "structured"] | None = _ask(
+        "What does an answer look like?",
+        "Long texts need more examples; structured ones (JSON, YAML, tables) can be checked.",
+    )
     eval_items: int | None = _ask(
         "How many items does your eval set hold?",
         "Without one, no step of the ladder can be judged.",
         "items",
         ge=0,
+        typical=(0, 50, 150, 1000),
     )
     target_score: float | None = _ask(
-        "Which score on it is good enough?", "It says when to stop.", "share, 0 to 1", ge=0, le=1
+        "Which score on it is good enough?",
+        "It says when to stop.",
+        "share, 0 to 1",
+        ge=0,
+        le=1,
+        typical=(0.6, 0.75, 0.9),
     )
     current_score: float | None = _ask(
         "Which score does the plain prompt reach?",
@@ -62,6 +99,7 @@ class Answers(BaseModel):
         "share, 0 to 1",
         ge=0,
         le=1,
+        typical=(0.1, 0.3, 0.5, 0.7),
     )
     classical_score: float | None = _ask(
         "Which score does a baseline without a language model reach (TF-IDF, nearest example)?",
@@ -69,16 +107,30 @@ class Answers(BaseModel):
         "share, 0 to 1",
         ge=0,
         le=1,
+        typical=(0.1, 0.3, 0.5, 0.7),
+    )
+    failures: tuple[Failure, ...] | None = _ask(
+        "What is wrong with the plain prompt's answers, where they fail?",
+        "Lacking facts are for retrieval; format, reasoning and consistency are for examples.",
+        "several with commas, none for nothing",
     )
     knowledge: Literal["none", "static", "changing"] | None = _ask(
         "Do answers need facts that the model cannot know, and do these change?",
         "Facts are retrieved; tuning does not inject them well.",
+    )
+    knowledge_updates_per_month: float | None = _ask(
+        "How often does that knowledge change?",
+        "Every change is indexed again; tuned-in facts would be trained again.",
+        "times a month",
+        ge=0,
+        typical=(0.1, 1, 30),
     )
     knowledge_tokens: int | None = _ask(
         "How large is that knowledge?",
         "What fits into the prompt need not be retrieved.",
         "tokens",
         ge=0,
+        typical=(1000, 20_000, 1_000_000, 100_000_000),
     )
     knowledge_private: bool | None = _ask(
         "Is that knowledge private?",
@@ -99,13 +151,44 @@ class Answers(BaseModel):
         "several with commas, none for nothing",
     )
     labelled_examples: int | None = _ask(
-        "How many labelled examples are there?", "They decide what can be tuned.", "examples", ge=0
+        "How many labelled examples are there?",
+        "They decide what can be tuned.",
+        "examples",
+        ge=0,
+        typical=(0, 5, 30, 200, 5000),
     )
     classes: int | None = _ask(
         "How many classes does the label set have?",
         "Labels per class decide, not labels.",
         "classes",
         ge=2,
+        typical=(2, 10, 50),
+    )
+    label_quality: Literal["low", "medium", "high"] | None = _ask(
+        "How good are the labels?",
+        "Few clean examples beat many noisy ones.",
+    )
+    annotator_agreement: float | None = _ask(
+        "How often do two people who label the same item agree?",
+        "No method can be seen to do better than the labels agree.",
+        "share, 0 to 1",
+        ge=0,
+        le=1,
+        typical=(0.75, 0.9, 0.97),
+    )
+    usd_per_label: float | None = _ask(
+        "What does one more labelled example cost?",
+        "It says what the missing ones would cost.",
+        "USD",
+        ge=0,
+        typical=(0.1, 1, 20),
+    )
+    behaviour_updates_per_month: float | None = _ask(
+        "How often does what is to be learnt change (labels, style, rules)?",
+        "Every change means training again; examples in a prompt change at once.",
+        "times a month",
+        ge=0,
+        typical=(0.1, 1, 8),
     )
     tasks: int | None = _ask(
         "How many different tasks must one model do?",
@@ -113,6 +196,11 @@ class Answers(BaseModel):
         "tasks",
         suggested="1",
         ge=1,
+        typical=(1, 3, 20),
+    )
+    tasks_alike: bool | None = _ask(
+        "Are these tasks alike?",
+        "Tasks that are alike can share one adapter; others get one each.",
     )
     keep_general_ability: bool | None = _ask(
         "Must the model keep its general abilities?",
@@ -134,18 +222,41 @@ class Answers(BaseModel):
         "Continued pre-training needs billions of tokens.",
         "tokens",
         ge=0,
+        typical=(1_000_000, 2_000_000_000),
     )
     queries_per_day: float | None = _ask(
-        "How many queries come in a day?", "Many queries pay back training.", "queries", ge=0
+        "How many queries come in a day?",
+        "Many queries pay back training.",
+        "queries",
+        ge=0,
+        typical=(50, 1000, 50_000),
     )
     prompt_tokens: int | None = _ask(
         "How long is the plain prompt with its input?",
         "Long prompts cost with every query.",
         "tokens",
-        ge=0,
+        ge=1,
+        typical=(100, 500, 3000),
+    )
+    answer_tokens: int | None = _ask(
+        "How long is an answer?",
+        "Time and cost of a query grow with it.",
+        "tokens",
+        ge=1,
+        typical=(5, 100, 500),
     )
     latency_p95_seconds: float | None = _ask(
-        "How long may 95 % of the answers take?", "Tight limits forbid long prompts.", "s", gt=0
+        "How long may 95 % of the answers take?",
+        "Tight limits forbid long prompts.",
+        "s",
+        gt=0,
+        typical=(0.5, 2, 10),
+    )
+    model: str | None = _ask(
+        "Which base model is it?",
+        "Its shape gives memory, time and context. Part of the catalogue, or a folder.",
+        "name such as llama-3.1-8b, or a folder with config.json",
+        max_length=200,
     )
     model_parameters: int | None = _ask(
         "How many parameters does the base model have?",
@@ -153,6 +264,7 @@ class Answers(BaseModel):
         "parameters",
         suggested="134,515,008",
         gt=0,
+        typical=(134_515_008, 1_700_000_000, 8_000_000_000, 70_000_000_000),
     )
     context_length: int | None = _ask(
         "How long is the model's context?",
@@ -160,26 +272,44 @@ class Answers(BaseModel):
         "tokens",
         suggested="8,192",
         gt=0,
+        typical=(4096, 32_768, 131_072),
     )
     model_access: Literal["open", "hosted"] | None = _ask(
         "Are the weights at hand (open), or is the model behind an API (hosted)?",
         "Only weights at hand can be tuned freely.",
         suggested="open",
     )
+    gpu: GpuName | None = _ask(
+        "Which GPU is at hand?", "It gives memory, speed and price; ? if it is none of these."
+    )
     gpu_memory_gib: float | None = _ask(
         "How much memory does one GPU have? 0 for no GPU.",
         "It decides which training fits.",
         "GiB",
         ge=0,
+        typical=(0, 16, 24, 80),
     )
     gpu_count: int | None = _ask(
-        "How many such GPUs are there?", "As above.", "GPUs", suggested="1", ge=0
+        "How many such GPUs are there?",
+        "As above.",
+        "GPUs",
+        suggested="1",
+        ge=0,
+        typical=(0, 1, 8),
+    )
+    gpu_hours: float | None = _ask(
+        "For how many hours can they train?",
+        "Training that takes longer does not fit.",
+        "hours",
+        ge=0,
+        typical=(1, 10, 100),
     )
     budget_usd: float | None = _ask(
-        "What may the adaptation cost?",
-        "Kept for the record; the advice does not depend on it.",
+        "What may labels and training cost?",
+        "Tuning that costs more does not fit.",
         "USD",
         ge=0,
+        typical=(100, 1000, 10_000),
     )
     data_may_leave: bool | None = _ask(
         "May the data leave the house?", "If not, hosted models are out."
@@ -197,15 +327,26 @@ class Answers(BaseModel):
         # pydantic would read "labelled_examples: yes" as one example.
         name = info.field_name
         if isinstance(value, bool) and name is not None and not allowed(cls.model_fields[name]):
-            raise ValueError("expected a number")
+            text = _kind(cls.model_fields[name]) is str
+            raise ValueError("expected a name" if text else "expected a number")
         return value
 
-    @field_validator("behaviour", mode="before")
+    @field_validator("behaviour", "failures", mode="before")
     @classmethod
     def _names_with_commas_are_a_list(cls, value: Any) -> Any:
         if not isinstance(value, str):
             return value
         return [] if value.strip() == "none" else [name.strip() for name in value.split(",")]
+
+    @field_validator("model")
+    @classmethod
+    def _is_a_model(cls, value: str | None) -> str | None:
+        from advisor.sizing import model_problem
+
+        problem = model_problem(value) if value is not None else None
+        if problem is not None:
+            raise ValueError(problem)
+        return value
 
     @field_validator("*")
     @classmethod
@@ -228,7 +369,7 @@ def allowed(field: FieldInfo) -> tuple[Any, ...]:
         return (True, False)
     if get_origin(kind) is Literal:
         return get_args(kind)
-    return get_args(Behaviour) if get_origin(kind) is tuple else ()
+    return get_args(get_args(kind)[0]) if get_origin(kind) is tuple else ()
 
 
 def takes_many(field: FieldInfo) -> bool:
@@ -241,9 +382,25 @@ def is_whole(field: FieldInfo) -> bool:
     return _kind(field) is int
 
 
+def is_text(field: FieldInfo) -> bool:
+    """Whether an answer is a name of any kind."""
+    return _kind(field) is str
+
+
 def least(field: FieldInfo) -> int:
     """The smallest whole number that a question allows: 1 where it asks for more than 0."""
     return next((int(limit.ge) for limit in field.metadata if hasattr(limit, "ge")), 1)
+
+
+def largest(field: FieldInfo) -> float:
+    """The largest number that a question allows."""
+    return next((limit.le for limit in field.metadata if hasattr(limit, "le")), _MOST)
+
+
+def typical(field: FieldInfo) -> tuple[float, ...]:
+    """Typical numbers of a question's answer, () where it has none."""
+    extra = field.json_schema_extra
+    return tuple(cast(list[float], extra["typical"])) if isinstance(extra, dict) else ()
 
 
 def _kind(field: FieldInfo) -> Any:

@@ -116,7 +116,17 @@ def _ranked(method: Entry) -> Text:
     about = [] if blockers else [f"strength {_said(method, 'strength')}"]
     if method.get("memory_gib") is not None:
         about.append(f"at least {_said(method, 'memory_gib')} GiB")
+    likely = _likely_bytes(method)
+    if likely is not None:
+        about.append(f"some {likely / 2**30:.1f} GiB")
     return [Strong(_said(method, "method")), f" ({', '.join(about)}). ", "; ".join(parts)]
+
+
+def _likely_bytes(method: Entry) -> float | None:
+    found: object = method
+    for key in ("estimate", "memory", "total", "likely"):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found if isinstance(found, int | float) else None
 
 
 def _rung(step: Entry) -> Text:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
 from pydantic import ValidationError
 
 from advisor.errors import AnswersError, FlowchartError
+from advisor.estimates.gpus import catalogue as gpus
 from advisor.flowchart import Condition, Effect, facts_of, load_flowchart
-from advisor.questionnaire import Answers, load_answers, parse_answers
+from advisor.questionnaire import Answers, GpuName, load_answers, parse_answers
 from advisor.recommend import recommend
 
 
@@ -31,8 +32,8 @@ def _refused(tmp_path: Path, chart: Any) -> str:
 def test_the_built_in_chart_is_sound() -> None:
     assert [node.id for node in load_flowchart().nodes][:3] == [
         "eval-set",
+        "place",
         "plain-prompt",
-        "knowledge",
     ]
 
 
@@ -45,9 +46,9 @@ def test_several_problems_are_listed_together(tmp_path: Path) -> None:
             "branches": [{"label": "x", "otherwise": True, "next": "end"}],
         }
     )
-    effect = chart["nodes"][2]["branches"][0]["effects"][0]
+    effect = chart["nodes"][4]["branches"][0]["effects"][0]
     effect["block"], effect["evidence"] = ["rga"], ["NOBODY99"]
-    chart["nodes"][2]["branches"][0]["when"]["answer"] = "knowlege"
+    chart["nodes"][4]["branches"][0]["when"]["answer"] = "knowlege"
     said = _refused(tmp_path, chart)
     assert "4 problem(s)" in said
     assert "'island' cannot be reached" in said
@@ -227,21 +228,33 @@ def test_a_condition_is_true_false_or_not_known_and_so_is_its_not(
 
 
 def test_labels_per_class_and_shares_of_memory_follow_from_the_answers() -> None:
-    facts = facts_of(
-        Answers(
-            labelled_examples=231,
-            classes=77,
-            model_parameters=2**30,
-            gpu_memory_gib=8,
-            gpu_count=2,
-        )
+    known = Answers(
+        labelled_examples=231, classes=77, model="llama-2-7b", gpu_memory_gib=40, gpu_count=2
     )
+    facts = facts_of(known)
     assert facts["labels_per_class"] == 3
-    # 16 bytes a parameter on 16 GiB.
-    assert facts["full_memory_share"] == 1
-    # 4-bit weights and an adapter, .9 bytes a parameter.
-    assert facts["qlora_memory_share"] == pytest.approx(0.9 / 16)
+    # 6.74 billion parameters in 16 bits are 12.55 GiB of 80, in 4 bits 3.6 (design/0009).
+    assert 12.55 / 80 < facts["inference_memory_share"] < 18 / 80
+    assert 3.6 / 80 < facts["inference_4bit_memory_share"] < 8 / 80
+    assert 3.6 / 80 < facts["qlora_memory_share"] < facts["lora_memory_share"] < 18 / 80
+    # fp32 weights, gradients and two moments.
+    assert facts["full_memory_share"] > 6.738e9 * 16 / 2**30 / 80
+    assert facts["model_parameters"] == 6_738_415_616
+    assert facts["context_length"] == 4096
     assert facts["knowledge_share"] is None
+
+
+def test_a_gpus_name_gives_its_memory() -> None:
+    # nvidia-smi shows 46,068 MiB.
+    assert facts_of(Answers(gpu="L40S"))["gpu_memory_gib"] == pytest.approx(46068 / 1024)
+    assert get_args(GpuName) == tuple(gpus())
+
+
+def test_an_unknown_model_is_refused_with_those_that_are_known() -> None:
+    for name in ("gpt-9", "\0", "x" * 200, "/dev/null"):
+        with pytest.raises(AnswersError, match="model: "):
+            parse_answers({"model": name}, "test")
+    assert parse_answers({"model": "gpt-4.1"}, "test").model == "gpt-4.1"
 
 
 def test_every_wrong_answer_is_listed_with_what_is_allowed(tmp_path: Path) -> None:

@@ -6,11 +6,9 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from advisor.flowchart import Flowchart, load_flowchart
-from advisor.questionnaire import Answers, allowed, is_whole, parse_answers, questions, takes_many
+from advisor.questionnaire import Answers, parse_answers
 from advisor.recommend import Recommendation, recommend
 from advisor.render import decision_record
 
@@ -40,21 +38,29 @@ HANDBOOK: dict[str, Any] = {
 }
 
 
-def test_all_ten_nodes_are_passed_when_nothing_stops_the_walk() -> None:
-    assert len(_advice(**TICKETS).path) == len(CHART.nodes) == 10
+def test_all_nodes_are_passed_when_nothing_stops_the_walk() -> None:
+    assert len(_advice(**TICKETS).path) == len(CHART.nodes)
 
 
 def test_a_plain_prompt_that_reaches_the_target_ends_it() -> None:
     advice = _advice(**TICKETS, current_score=0.8)
     assert advice.verdict == "no_adaptation"
     assert advice.first == "zero-shot"
-    assert len(advice.path) == 2
+    assert [step.node for step in advice.path][-1] == "plain-prompt"
 
 
 def test_a_classical_baseline_that_reaches_the_target_needs_no_language_model() -> None:
     advice = _advice(**TICKETS, classical_score=0.9)
     assert advice.verdict == "no_language_model"
     assert advice.first is None
+
+
+def test_a_target_above_what_people_agree_on_is_reached_by_no_method() -> None:
+    # Two people agree on 75 % of the items; the target asks for 80.
+    advice = _advice(**TICKETS, annotator_agreement=0.75)
+    assert advice.verdict == "no_method_reaches"
+    assert advice.first is None
+    assert _advice(**TICKETS, annotator_agreement=0.8).first == "lora"
 
 
 @pytest.mark.parametrize("labels", [100, 5_000])
@@ -113,15 +119,63 @@ def test_a_gpu_however_small_never_blocks_what_no_gpu_allows(
         means = {"model_parameters": parameters, "gpu_memory_gib": gib}
         return {r.method for r in _advice(**{**TICKETS, **means}).ranked if r.blockers}
 
-    assert blocked(gpu_memory_gib) <= blocked(0)
+    answering = {"zero-shot", "icl-random", "icl-nearest", "rag"} if parameters >= 5e8 else set()
+    assert blocked(gpu_memory_gib) <= blocked(0) | answering
 
 
-@pytest.mark.parametrize(("gpu_memory_gib", "says"), [(12, "so it may fit"), (4, "Not even 4-bit")])
-def test_where_lora_does_not_fit_qlora_is_weighed(gpu_memory_gib: float, says: str) -> None:
-    # 7 billion parameters: LoRA 15.1 GiB, QLoRA 5.9.
-    means = {"model_parameters": 7_000_000_000, "gpu_memory_gib": gpu_memory_gib}
-    notes = _advice(**{**TICKETS, **means}).notes
-    assert [note for note in notes if "QLoRA" in note and says in note]
+# Weights of 6.74 billion parameters: 12.6 GiB in 16 bits, 3.6 in 4 (design/0009); beside them an
+# adapter, activations and CUDA's context.
+@pytest.mark.parametrize(
+    ("gpu_memory_gib", "first", "bits"),
+    [(24, "lora", 16), (12, "lora", 4), (2, None, 16)],
+)
+def test_memory_chooses_between_lora_qlora_and_another_model(
+    gpu_memory_gib: float, first: str | None, bits: int
+) -> None:
+    means = {"model": "llama-2-7b", "gpu_memory_gib": gpu_memory_gib}
+    known = {name: value for name, value in TICKETS.items() if name != "model_parameters"}
+    advice = _advice(**known, **means, queries_per_day=20_000)
+    assert advice.first == first
+    assert (advice.verdict == "no_method_fits") == (first is None)
+    assert any("QLoRA" in note for note in advice.notes) == (bits == 4)
+    assert next(r for r in advice.ranked if r.method == "lora").estimate.bits == bits
+
+
+def test_failures_point_at_retrieval_or_at_tuning() -> None:
+    unknown = {**TICKETS, "behaviour": ["format"]}
+    del unknown["knowledge"]
+    lacking = _advice(**unknown, failures=["lacks_facts"])
+    assert any(r.method == "rag" and r.strength >= 2 for r in lacking.ranked)
+    wrong = {**TICKETS, "behaviour": ["format"]}
+    assert _strength(_advice(**wrong, failures=["wrong_format"]), "lora") == (
+        _strength(_advice(**wrong), "lora") + 1
+    )
+
+
+def _strength(advice: Recommendation, method: str) -> int:
+    return next(ranked.strength for ranked in advice.ranked if ranked.method == method)
+
+
+def test_training_that_takes_more_hours_or_money_than_there_are_loses_strength() -> None:
+    # 8.03 billion parameters, 6 operations a parameter and token with checkpointing, the 50
+    # examples that tuning asks for of 1,000 tokens, five epochs: 250,000 tokens, 1.2e16
+    # operations; an L4 at 24 % of 121e12 a second takes 415 s, .115 hours, at .8 USD .09 USD.
+    big = {
+        **TICKETS, "model": "llama-3.1-8b", "classes": 2, "gpu": "L4",
+        "prompt_tokens": 900, "answer_tokens": 100, "gpu_count": 2,
+    }  # fmt: skip
+    at_ease, short = _advice(**big, gpu_hours=0.13), _advice(**big, gpu_hours=0.1)
+    assert _strength(short, "lora") == _strength(at_ease, "lora") - 2
+    poor, rich = _advice(**big, budget_usd=0.08), _advice(**big, budget_usd=0.11)
+    assert _strength(poor, "lora") == _strength(rich, "lora") - 2
+
+
+def test_what_is_missing_of_labels_is_counted_and_priced() -> None:
+    # 12 classes: 10 labels for each are 120, and 60 are there.
+    few = {**TICKETS, "classes": 12, "labelled_examples": 60, "usd_per_label": 0.5}
+    labels = _advice(**few).labels
+    assert labels is not None
+    assert (labels.missing, labels.cost_usd) == (60, 30)
 
 
 def test_facts_and_a_house_style_with_labels_make_a_hybrid() -> None:
@@ -143,11 +197,13 @@ def test_thousands_of_labels_far_from_pretraining_are_for_full_fine_tuning() -> 
 
 
 def test_a_model_that_does_not_fit_the_gpu_is_never_trained_in_full() -> None:
-    # 16 bytes a parameter: 7 billion take 104 GiB, a 24 GiB card holds 1.6 billion.
+    # fp32 weights, gradients and two moments: 16 bytes a parameter, 104 GiB for 7 billion.
     advice = _advice(**{**TICKETS, "model_parameters": 7_000_000_000, "gpu_memory_gib": 24})
     full = next(ranked for ranked in advice.ranked if ranked.method == "full")
     assert full.blockers
-    assert full.memory_gib == pytest.approx(7e9 * 16 / 2**30, abs=0.01)
+    assert full.estimate.memory is not None
+    assert full.estimate.memory.total.low / 2**30 > 7e9 * 16 / 2**30
+    assert full.estimate.fits == "no"
 
 
 def test_private_data_and_a_hosted_model_fit_no_method() -> None:
@@ -196,7 +252,7 @@ def _ids(end: re.Match[str] | None) -> list[str]:
 
 def test_enough_labels_for_a_behaviour_that_is_not_known_ask_for_it_first() -> None:
     advice = _advice(labelled_examples=400)
-    assert advice.path[3].branch == "50 and more, behaviour not known"
+    assert advice.path[5].branch == "50 and more, behaviour not known"
     assert advice.first == "icl-nearest"
     found = {u.answer: u.could_lead_to for u in advice.unknown_that_matter}
     assert "lora" in found["behaviour"]
@@ -214,47 +270,6 @@ def test_knowledge_that_fits_the_prompt_is_put_there_before_anything_is_retrieve
 def test_outputs_that_are_harder_to_learn_are_said_to_need_more(kind: str, harder: bool) -> None:
     notes = _advice(**{**TICKETS, "task_kind": kind}).notes
     assert any("more examples" in note for note in notes) == harder
-
-
-def _values() -> st.SearchStrategy[dict[str, Any]]:
-    kinds: dict[str, st.SearchStrategy[Any]] = {}
-    for name, field in questions().items():
-        if takes_many(field):
-            some: st.SearchStrategy[Any] = st.lists(st.sampled_from(allowed(field)), unique=True)
-        elif allowed(field):
-            some = st.sampled_from(allowed(field))
-        elif is_whole(field):
-            some = st.integers(2, 10**11)
-        else:
-            share = "score" in name
-            some = st.floats(0.001, 1.0 if share else 1e6, allow_nan=False)
-        kinds[name] = st.none() | some
-    return st.fixed_dictionaries(kinds)
-
-
-@settings(max_examples=150, deadline=None)
-@given(values=_values(), seed=st.randoms(use_true_random=False))
-def test_every_answers_file_has_an_outcome_and_its_order_does_not_matter(
-    values: dict[str, Any], seed: Any
-) -> None:
-    advice = recommend(parse_answers(values, "fuzz"), CHART)
-    assert len(advice.ranked) == len(CHART.methods)
-    blocked = all(ranked.blockers for ranked in advice.ranked)
-    assert (advice.first is None) == (blocked or advice.verdict == "no_language_model")
-    assert advice.candidates[0] == "zero-shot"
-    mixed = list(values.items())
-    seed.shuffle(mixed)
-    assert recommend(parse_answers(dict(mixed), "fuzz"), CHART) == advice
-
-
-@settings(max_examples=60, deadline=None)
-@given(values=_values())
-def test_more_labels_never_block_a_tuned_method(values: dict[str, Any]) -> None:
-    def blocked(labels: int) -> set[str]:
-        answers = parse_answers({**values, "labelled_examples": labels}, "fuzz")
-        return {r.method for r in recommend(answers, CHART).ranked if r.blockers}
-
-    assert blocked(5_000) <= blocked(20)
 
 
 def test_the_chart_is_data_that_round_trips() -> None:
