@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
-import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from advisor.cli.lang import Lang
+from advisor.cli.tables import on_terminal, show
 from advisor.cli.writing import writing
 
 if TYPE_CHECKING:
-    from pydantic.fields import FieldInfo
+    from rich.console import Console
+    from rich.table import Table
 
+    from advisor.cases import Evidence
+    from advisor.flowchart import Flowchart
+    from advisor.language import Language
     from advisor.questionnaire import Answers
     from advisor.recommend import RankedMethod, Recommendation
 
@@ -37,13 +39,20 @@ def ask(
     ] = None,
     report: Annotated[Path | None, typer.Option(help="Write a decision record.")] = None,
     flowchart: Annotated[Path | None, typer.Option(help="Use this flowchart instead.")] = None,
+    evidence: Annotated[
+        list[Path] | None,
+        typer.Option(help="Finished runs, or folders of them, to hold the advice against."),
+    ] = None,
+    lang: Annotated[
+        Lang, typer.Option(envvar="ADVISOR_LANG", help="Language of questions and advice.")
+    ] = Lang.en,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the method only.")] = False,
 ) -> None:
     """Recommend how to adapt a model: prompt, retrieve, tune, or combine.
 
-    Without --no-input every question that is still open is asked: Enter takes the answer in
-    brackets, ? means 'not known'. What --save wrote goes on with --answers.
+    Without --no-input the questions that can still change the advice are asked: Enter takes the
+    answer in brackets, ? means 'not known', < goes back. What --save wrote goes on with --answers.
 
     For example:
 
@@ -51,10 +60,15 @@ def ask(
 
       advisor ask --answers examples/answers-handbook.yaml --no-input
 
+      advisor ask --answers examples/answers-triage.yaml --no-input --lang ja
+
       advisor ask --task ticket-triage --no-input --plan plan.yaml
+
+      advisor ask --answers answers.yaml --no-input --evidence reports/runs
     """
     from advisor.errors import AdvisorError
     from advisor.flowchart import load_flowchart
+    from advisor.language import language
     from advisor.recommend import recommend
 
     if plan is not None and task is None:
@@ -63,20 +77,36 @@ def ask(
         raise AdvisorError(f"--plan {plan}: advisor bench reads a plan from .yaml or .yml alone")
     if save is not None and answers is None and not no_input and save.is_file():
         raise AdvisorError(f"{save} exists. Go on with it: --answers {save}, or save elsewhere.")
-    chart = load_flowchart(flowchart)
+    say = language(lang.value)
+    chart = load_flowchart(flowchart).in_language(say)
     given = _given(answers, task)
     if not no_input:
-        given = _interview(given, save)
+        given = _interview(given, chart, say, save)
     if save is not None:
         _save(given, save)
-    advice = recommend(given, chart)
+    measured = _measured(evidence, given, chart)
+    advice = recommend(given, chart, say)
     if plan is not None and task is not None:
         _write_plan(advice, task, plan)
     if report is not None:
         from advisor.render import decision_record
 
-        _write(report, decision_record(advice))
-    _print(advice, as_json=as_json, quiet=quiet)
+        _write(report, decision_record(advice, say, measured))
+    if as_json:
+        _print_json(advice, measured)
+    elif quiet:
+        typer.echo(advice.first if advice.verdict == "adapt" else advice.verdict)
+    else:
+        _print(advice, say, measured)
+
+
+def _measured(paths: list[Path] | None, given: Answers, chart: Flowchart) -> Evidence | None:
+    """What finished runs say of the advice; None where none are named."""
+    if not paths:
+        return None
+    from advisor.cases import compare_with_cases, load_cases
+
+    return compare_with_cases(given, chart, load_cases(paths))
 
 
 def _given(file: Path | None, task: str | None) -> Answers:
@@ -98,67 +128,11 @@ def _answers_of(task: str) -> dict[str, Any]:
     return task_answers(task)
 
 
-# ---------------------------------------------------------------- the interview
+def _interview(known: Answers, chart: Flowchart, say: Language, save: Path | None) -> Answers:
+    from advisor.cli.interview import Interview, interviewed
 
-
-def _interview(known: Answers, save: Path | None) -> Answers:
-    """The known answers and those to the open questions, saved one by one."""
-    from advisor.errors import InterruptionError
-    from advisor.questionnaire import questions
-
-    console = Console(highlight=False, markup=False)
-    open_questions = {n: f for n, f in questions().items() if getattr(known, n) is None}
-    if open_questions and not sys.stdin.isatty():
-        from advisor.errors import AdvisorError
-
-        raise AdvisorError("There is no terminal to ask on. Add --no-input, or --answers FILE.")
-    for place, (name, field) in enumerate(open_questions.items(), start=1):
-        console.print(f"\n[{place}/{len(open_questions)}] {field.description}")
-        try:
-            known = known.model_copy(update={name: _one(name, field, console)})
-        except (KeyboardInterrupt, typer.Abort):
-            if save is None or place == 1:
-                raise
-            raise InterruptionError(
-                f"\nInterrupted. The answers so far are in {save}: go on with --answers {save}"
-            ) from None
-        if save is not None:
-            _save(known, save)
-    return known
-
-
-def _one(name: str, field: FieldInfo, console: Console) -> Any:
-    """One answer, asked for until it is usable; None is 'not known'."""
-    from advisor.errors import AnswersError
-    from advisor.questionnaire import allowed, detail, parse_answers
-
-    choices = ["yes", "no"] if allowed(field) == (True, False) else [str(c) for c in allowed(field)]
-    console.print(f"  {detail(field, 'why')}", style="dim")
-    hint = "; ".join(part for part in (" / ".join(choices), detail(field, "unit")) if part)
-    usual = detail(field, "suggested") or "?"
-    while True:
-        text = typer.prompt(f"  {hint} (?: not known)", default=usual).strip()
-        try:
-            value = None if text == "?" else _parsed(text, field)
-            return getattr(parse_answers({name: value}, "answer"), name)
-        except AnswersError as error:
-            console.print(str(error).splitlines()[-1], style="red")
-
-
-def _parsed(text: str, field: FieldInfo) -> Any:
-    from advisor.errors import AnswersError
-    from advisor.questionnaire import allowed
-
-    if allowed(field) == (True, False):
-        return {"yes": True, "y": True, "no": False, "n": False}.get(text.lower(), text)
-    if allowed(field) or "," not in text:
-        return text
-    if not re.fullmatch(r"\d{1,3}(,\d{3})+(\.\d+)?", text):
-        raise AnswersError(
-            f"  {text!r} is no number here: commas only set thousands apart, as in 1,500; "
-            "write a fraction with a point, as in 1.5"
-        )
-    return text.replace(",", "")
+    saving = (lambda answers: _save(answers, save)) if save is not None else None
+    return interviewed(known, Interview(chart, say, saving), save, _save)
 
 
 def _save(answers: Answers, path: Path) -> None:
@@ -194,67 +168,96 @@ def _write_plan(advice: Recommendation, task: str, path: Path) -> None:
         write_atomic(beside, advice.model_dump_json(indent=2) + "\n")
 
 
-def _print(advice: Recommendation, *, as_json: bool, quiet: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(advice.model_dump(mode="json"), indent=2, ensure_ascii=False))
-        return
-    if quiet:
-        typer.echo(advice.first if advice.verdict == "adapt" else advice.verdict)
-        return
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        for record in _records(advice):
+def _print_json(advice: Recommendation, measured: Evidence | None) -> None:
+    told = advice.model_dump(mode="json")
+    if measured is not None:
+        told["measured"] = measured.model_dump(mode="json")
+    typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
+
+
+def _print(advice: Recommendation, say: Language, measured: Evidence | None) -> None:
+    from advisor.render import (
+        ESTIMATE_HEADS,
+        confidence_text,
+        estimate_note,
+        estimate_rows,
+        lists,
+        rung_text,
+    )
+
+    if not on_terminal():
+        for record in (*_records(advice, say), *_evidence_records(measured)):
             typer.echo("\t".join(" ".join(cell.split()) for cell in record))
         return
+    from rich.console import Console
+
+    console = Console(highlight=False, markup=False)
     console.print(advice.text, style="bold")
+    console.print(confidence_text(advice.confidence, say))
     for why in advice.provisional:
-        console.print(f"Provisional: {why}")
-    console.print(_methods_table(advice))
-    _print_list(console, "Ladder", [_rung(step) for step in advice.ladder])
-    _print_list(console, "To know", list(advice.notes))
-    changes = [f"{w.answer} {w.then} (now {w.now}): {w.first_then}" for w in advice.what_ifs]
-    _print_list(console, "What would change the advice", changes)
-    open_ones = [f"{u.question} ({', '.join(u.could_lead_to)})" for u in advice.unknown_that_matter]
-    _print_list(console, "Worth finding out", open_ones)
+        console.print(say("Provisional: {why}", why=why))
+    console.print()
+    console.print(_methods_table(advice, say))
+    console.print(f"\n{say('What each would take')}", style="bold")
+    show([say(head) for head in ESTIMATE_HEADS], estimate_rows(advice, say))
+    console.print(estimate_note(advice, say), style="dim")
+    _print_list(console, say("The ladder"), [rung_text(step, say) for step in advice.ladder])
+    for title, lines in lists(advice, say):
+        _print_list(console, say(title), lines)
+    if measured is not None:
+        from advisor.cases import evidence_lines
+
+        console.print()
+        for line in evidence_lines(measured):
+            console.print(line)
 
 
-def _records(advice: Recommendation) -> Iterator[tuple[str, ...]]:
+def _records(advice: Recommendation, say: Language) -> Iterator[tuple[str, ...]]:
     """The advice for other programs to read: what a line is, then what it says."""
+    from advisor.render import estimate_rows, rung_text
+
+    firm = advice.confidence
     yield "advice", advice.text
+    yield "confidence", f"{firm.share:.3f}", str(firm.completions)
     yield from (("provisional", why) for why in advice.provisional)
-    yield from (("method", *_cells(ranked)) for ranked in advice.ranked)
-    yield from (("step", _rung(step)) for step in advice.ladder)
+    yield from (("method", *_cells(ranked, say)) for ranked in advice.ranked)
+    yield from (("estimate", *row) for row in estimate_rows(advice, say))
+    yield from (("step", rung_text(step, say)) for step in advice.ladder)
     yield from (("note", note) for note in advice.notes)
     yield from (("what-if", w.answer, w.now, w.then, w.first_then) for w in advice.what_ifs)
     for unknown in advice.unknown_that_matter:
         yield "unknown", unknown.answer, unknown.question, ", ".join(unknown.could_lead_to)
 
 
-def _methods_table(advice: Recommendation) -> Table:
+def _evidence_records(measured: Evidence | None) -> Iterator[tuple[str, ...]]:
+    if measured is None:
+        return
+    from advisor.cases import evidence_sections
+
+    for section in evidence_sections(measured):
+        yield from (("measured", section.title, line.text) for line in section.lines)
+
+
+def _methods_table(advice: Recommendation, say: Language) -> Table:
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in ("method", "strength", "memory", "why"):
-        table.add_column(column, overflow="fold", no_wrap=column == "method")
+    for column in ("method", "strength", "why"):
+        table.add_column(say(column), overflow="fold", no_wrap=column == "method")
     for ranked in advice.ranked:
-        table.add_row(*_cells(ranked))
+        table.add_row(*_cells(ranked, say))
     return table
 
 
-def _cells(ranked: RankedMethod) -> tuple[str, str, str, str]:
-    """Method, strength, memory, and why, a reason a line."""
+def _cells(ranked: RankedMethod, say: Language) -> tuple[str, str, str]:
+    """Method, strength, and why, a reason a line."""
     from advisor.flowchart import citing
 
     pros = [f"+ {citing(reason.text, reason.evidence)}" for reason in ranked.reasons_for]
     cons = [f"- {citing(reason.text, reason.evidence)}" for reason in ranked.reasons_against]
     blocked = [f"x {why}" for why in ranked.blockers]
-    memory = f"{ranked.memory_gib:g} GiB" if ranked.memory_gib is not None else "–"
-    strength = "blocked" if blocked else f"{ranked.strength:+d}"
-    return ranked.method, strength, memory, "\n".join(blocked or [*pros, *cons])
-
-
-def _rung(step: Any) -> str:
-    if step.method is None:
-        return str(step.do)
-    return f"{step.do} Stop when {step.stop_when}; otherwise {step.otherwise}."
+    strength = say("blocked") if blocked else f"{ranked.strength:+d}"
+    return ranked.method, strength, "\n".join(blocked or [*pros, *cons])
 
 
 def _print_list(console: Console, title: str, lines: list[str]) -> None:

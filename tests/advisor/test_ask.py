@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pexpect
 import pytest
-import yaml
 from typer.testing import CliRunner
 
 import advisor
 from advisor.cli.app import app
-from advisor.cli.ask import _parsed
+from advisor.cli.interview import parsed
 from advisor.errors import AdvisorError, AnswersError
 from advisor.questionnaire import questions
 from benchmarks.store import read_plan
@@ -81,12 +80,15 @@ def test_the_table_says_why() -> None:
 def test_without_a_terminal_each_thing_is_one_line_with_tabs() -> None:
     said = _run("ask", "--task", "ticket-triage", "--no-input")
     lines = [line.split("\t") for line in said.splitlines()]
-    widths = {"advice": 2, "method": 5, "step": 2, "note": 2, "what-if": 5, "unknown": 4}
+    widths = {
+        "advice": 2, "confidence": 3, "method": 4, "estimate": 8, "step": 2, "note": 2,
+        "what-if": 5, "unknown": 4,
+    }  # fmt: skip
     assert all(len(line) == widths[line[0]] for line in lines)
     assert lines[0][1].startswith("Climb to lora")
     methods = {line[1]: line for line in lines if line[0] == "method"}
     assert methods["rag"][2] == "blocked"
-    assert "Small models gain more from tuning. [MOSBACH23, OURS-READ]" in methods["lora"][4]
+    assert "Small models gain more from tuning. [MOSBACH23, OURS-READ]" in methods["lora"][3]
 
 
 def test_a_plan_holds_the_candidates_and_the_advice_lies_beside_it(tmp_path: Path) -> None:
@@ -126,57 +128,15 @@ def test_without_a_terminal_asking_is_refused() -> None:
         _run("ask")
 
 
-def test_the_interview_asks_again_after_a_wrong_answer_and_saves(tmp_path: Path) -> None:
-    saved = tmp_path / "answers.yaml"
-    arguments = ["-m", "advisor.cli.app", "ask", "--save", str(saved), "--quiet"]
-    child = pexpect.spawn(sys.executable, arguments, encoding="utf-8", timeout=30)
-    child.expect("What kind of task")
-    child.sendline("poetry")
-    child.expect("Allowed: classification")
-    child.sendline("classification")
-    child.expect("How many items")
-    child.sendline("150")
-    child.expect("Which score on it")
-    child.expect(r"share, 0 to 1 \(\?: not known\) \[\?\]: ")
-    child.sendline("0,8")
-    child.expect("'0,8' is no number here")
-    child.expect(r"\[\?\]: ")
-    child.sendline("0.8")
-    while child.expect(["Is that knowledge private", r"\(\?: not known\) \[\?\]: "]) == 1:
-        child.sendline("")
-    child.expect(r"yes / no \(\?: not known\) \[no\]: ")
-    child.sendline("?")
-    while child.expect([r"\(\?: not known\) \[", pexpect.EOF]) == 0:
-        child.sendline("")
-    child.close()
-    assert child.exitstatus == 0
-    assert yaml.safe_load(saved.read_text()) == {
-        "schema_version": 1,
-        "task_kind": "classification",
-        "eval_items": 150,
-        "target_score": 0.8,
-        "citations_required": False,
-        "hallucination_tolerance": "medium",
-        "tasks": 1,
-        "keep_general_ability": False,
-        "far_from_pretraining": False,
-        "new_language_or_domain": False,
-        "model_parameters": 134515008,
-        "context_length": 8192,
-        "model_access": "open",
-        "gpu_count": 1,
-    }
-
-
 @pytest.mark.parametrize(
     ("text", "value"),
     [("1500", "1500"), ("1,500", "1500"), ("1,234,567.5", "1234567.5"), ("1.5", "1.5")],
 )
 def test_commas_set_thousands_apart(text: str, value: str) -> None:
-    assert _parsed(text, questions()["queries_per_day"]) == value
+    assert parsed(text, questions()["queries_per_day"]) == value
 
 
 @pytest.mark.parametrize("text", ["1,5", "1,50", "1500,000", "1,5000", "-1,5", ",500"])
 def test_any_other_comma_in_a_number_is_refused(text: str) -> None:
     with pytest.raises(AnswersError, match=r"as in 1,500; .* as in 1\.5"):
-        _parsed(text, questions()["queries_per_day"])
+        parsed(text, questions()["queries_per_day"])
