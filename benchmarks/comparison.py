@@ -57,7 +57,7 @@ def compare(run: Run, inputs: Mapping[str, str] | None = None) -> Comparison:
     results = [_result(name, run, table) for name in table.names]
     leader = _leader(results)
     results = [_placed(result, leader, differences) for result in results]
-    floor = _best([r for r in results if r.floor])
+    floor = best_of([r for r in results if r.floor])
     pairs = [d for d in differences if d.family == "methods"]
     return Comparison(
         run=run.manifest,
@@ -230,10 +230,10 @@ def _cost(costs: Sequence[Cost]) -> Cost:
 
 
 def _leader(results: Sequence[MethodResult]) -> str | None:
-    return _best([result for result in results if not result.floor])
+    return best_of([result for result in results if not result.floor])
 
 
-def _best(results: Sequence[MethodResult]) -> str | None:
+def best_of(results: Sequence[MethodResult]) -> str | None:
     """The best full result; the cheaper one of equals, then the name decides."""
     full = [r for r in results if r.status == "finished" and r.score is not None]
     return min(full, key=lambda result: _order(result)[1:]).name if full else None
@@ -391,8 +391,8 @@ def _advice(run: Run, table: ScoreTable, results: Sequence[MethodResult]) -> Adv
     if run.recommendation is None:
         return None
     without_model = run.recommendation.get("verdict") == "no_language_model"
-    floor = _best([r for r in results if r.floor])
-    ranked = _allowed_by(run.recommendation)
+    floor = best_of([r for r in results if r.floor])
+    ranked = allowed_by(run.recommendation)
     allowed = [r for r in results if r.name in ranked and not r.floor]
     if without_model:
         allowed += [r for r in results if r.name == floor]
@@ -400,7 +400,7 @@ def _advice(run: Run, table: ScoreTable, results: Sequence[MethodResult]) -> Adv
     ran = [name for name in ranked if name in {r.name for r in allowed}]
     recommended = ranked[0] if ranked else None
     compared = ran[0] if ran else None
-    winner = _best(allowed)
+    winner = best_of(allowed)
     regret, notes = _regret(compared, allowed, table)
     if without_model and floor:
         notes = (f"The advice was to use no language model; {floor} stands for it.", *notes)
@@ -416,7 +416,7 @@ def _advice(run: Run, table: ScoreTable, results: Sequence[MethodResult]) -> Adv
     )
 
 
-def _allowed_by(recommendation: Mapping[str, Any]) -> list[str]:
+def allowed_by(recommendation: Mapping[str, Any]) -> list[str]:
     """Names of the ranking that nothing blocks, best first."""
     return [
         str(entry.get("method") or entry.get("name"))
@@ -436,17 +436,29 @@ def _regret(
             f"{compared} was recommended and has no full result here. That counts against the "
             "advice, and no regret can be computed.",
         )
-    labels = table.labels() if table.macro else []
-    found = statistics.cross_fitted_regret(
-        {name: table.outcomes(name, table.ids, labels) for name in full}, compared
-    )
-    if found is None:
+    regret = measured_regret(compared, full, table)
+    if regret is None:
         return None, (f"{table.unit_count} items are too few to split into halves.",)
+    return regret, ()
+
+
+def measured_regret(name: str, rivals: Sequence[str], table: ScoreTable) -> Regret | None:
+    """Cross-fitted regret of a method; None when there are too few units to split.
+
+    Args:
+        name: whose regret; one of `rivals`.
+        rivals: the methods that may win, each with a full result.
+        table: item scores of the run.
+    """
+    labels = table.labels() if table.macro else []
+    outcomes = {rival: table.outcomes(rival, table.ids, labels) for rival in rivals}
+    found = statistics.cross_fitted_regret(outcomes, name)
+    if found is None:
+        return None
     interval = Interval(low=found.low, high=found.high, method="bootstrap")
-    regret = Regret(
+    return Regret(
         naive=found.naive, cross_fitted=found.cross_fitted, interval=interval, wins=found.wins
     )
-    return regret, ()
 
 
 # ---------------------------------------------------------------- curves, notes

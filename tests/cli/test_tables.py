@@ -6,7 +6,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from rich.console import Console
 from typer.testing import CliRunner
 
 from advisor.cli.app import app
@@ -23,7 +22,7 @@ def run(*arguments: str) -> list[str]:
 
 
 def on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Console, "is_terminal", True)
+    monkeypatch.setattr("advisor.cli.tables.on_terminal", lambda: True)
     monkeypatch.setenv("COLUMNS", "100")
 
 

@@ -1,0 +1,214 @@
+"""``advisor verify``: what the flowchart says today against what finished runs measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from advisor.cli.tables import show
+from advisor.cli.writing import writing
+
+if TYPE_CHECKING:
+    from advisor.flowchart import Flowchart
+    from advisor.questionnaire import Answers
+    from advisor.recommend import Recommendation
+    from benchmarks.store import Run
+    from benchmarks.verification import Advised, Argument, Verification
+
+
+def verify(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders of finished benches.")],
+    flowchart: Annotated[Path | None, typer.Option(help="Test this flowchart instead.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write a report to this .md or .html file.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print the tables' lines only.")
+    ] = False,
+) -> None:
+    """Test the advice: what the flowchart says today against what runs measured.
+
+    The answers that came with a run go through the flowchart again; the advice that was kept
+    with it counts for nothing. Regret is what following the advice cost, in points, and stands
+    beside that of fixed policies such as always-RAG.
+
+    For example:
+
+      advisor verify reports/runs/*
+
+      advisor verify runs/a runs/b --flowchart my-flowchart.yaml --report verification.md
+    """
+    from advisor.errors import AdvisorError
+    from benchmarks.tasks.extra import need_the_extra
+
+    need_the_extra("advisor verify", "scipy", "statsmodels", *(["matplotlib"] if report else []))
+    if report is not None and report.suffix not in (".md", ".html"):
+        raise AdvisorError(f"--report {report}: a report is written as .md or .html")
+    found = _verified(runs, flowchart)
+    if report is not None:
+        _write(found, report)
+    if as_json:
+        typer.echo(found.model_dump_json(indent=2))
+    else:
+        _print(found, quiet=quiet)
+
+
+# ---------------------------------------------------------------- what is verified
+
+
+def _verified(folders: list[Path], flowchart: Path | None) -> Verification:
+    from advisor.flowchart import load_flowchart
+    from benchmarks.verification import verify as verify_runs
+    from strategies.hashing import sha256_of_data
+
+    chart = load_flowchart(flowchart)
+    cases = [(run, _advised(run, answers, chart)) for run, answers in _loaded(folders)]
+    name = "the built-in one" if flowchart is None else flowchart.name
+    return verify_runs(cases, name, sha256_of_data(chart.model_dump(mode="json", by_alias=True)))
+
+
+def _loaded(folders: list[Path]) -> list[tuple[Run, Answers]]:
+    """The runs with the answers that came with them.
+
+    Raises:
+        RunError: lists every folder that cannot be used, and why.
+    """
+    from advisor.errors import AdvisorError
+    from strategies.errors import RunError, UserError
+
+    loaded, problems = [], []
+    for place, folder in enumerate(folders):
+        try:
+            if folder.resolve() in [other.resolve() for other in folders[:place]]:
+                raise RunError(f"{folder} is given twice. Give every run once.")
+            loaded.append(_read(folder))
+        except (UserError, AdvisorError) as error:
+            problems.append(str(error))
+    if problems:
+        raise RunError("\n".join(problems))
+    return loaded
+
+
+def _read(folder: Path) -> tuple[Run, Answers]:
+    from advisor.questionnaire import parse_answers
+    from benchmarks.store import read_run
+    from strategies.errors import RunError
+
+    run = read_run(folder)
+    pending = [result.arm.folder for result in run.arms if result.arm.status == "pending"]
+    if pending:
+        raise RunError(
+            f"{folder} is not finished: {', '.join(pending)} did not run yet. "
+            f"Go on with it: advisor bench --resume {folder}"
+        )
+    values = (run.recommendation or {}).get("answers") or run.manifest.task.answers
+    if not values:
+        raise RunError(
+            f"{folder} holds no answers, neither with its advice nor with its task, so there is "
+            "no advice to test. Bench a plan that was made by: advisor ask --plan FILE"
+        )
+    return run, parse_answers(values, f"{folder}, answers")
+
+
+# ---------------------------------------------------------------- today's advice
+
+
+def _advised(run: Run, answers: Answers, chart: Flowchart) -> Advised:
+    from advisor.recommend import recommend
+    from benchmarks.verification import Advised, Passed, in_words
+
+    advice = recommend(answers, chart)
+    fewer = _with_labels_of(run, answers)
+    again = recommend(fewer, chart) if fewer else None
+    return Advised(
+        answers=advice.answers,
+        verdict=advice.verdict,
+        text=advice.text,
+        recommended=advice.first,
+        allowed=tuple(ranked.method for ranked in advice.ranked if not ranked.blockers),
+        path=tuple(
+            Passed(node=step.node, question=step.question, branch=step.branch)
+            for step in advice.path
+        ),
+        arguments=tuple(_arguments(advice)),
+        with_labels_of_run=in_words(again.verdict, again.first) if again else None,
+    )
+
+
+def _with_labels_of(run: Run, answers: Answers) -> Answers | None:
+    """The answers with no more labelled examples than the run trained on; None if so already."""
+    trained = run.manifest.task.train
+    if answers.labelled_examples is None or answers.labelled_examples <= trained:
+        return None
+    return answers.model_copy(update={"labelled_examples": trained})
+
+
+def _arguments(advice: Recommendation) -> list[Argument]:
+    from benchmarks.verification import Argument
+
+    return [
+        Argument(
+            method=ranked.method,
+            node=reason.node,
+            text=reason.text,
+            strength=sign * reason.strength,
+            evidence=reason.evidence,
+        )
+        for ranked in advice.ranked
+        for sign, reasons in ((1, ranked.reasons_for), (-1, ranked.reasons_against))
+        for reason in reasons
+    ]
+
+
+# ---------------------------------------------------------------- what comes out
+
+
+def _write(found: Verification, report: Path) -> None:
+    from benchmarks.report.verification import render_verification
+    from benchmarks.store import write_atomic
+
+    files = render_verification(found, "html" if report.suffix == ".html" else "md", report.stem)
+    for name, content in files.items():
+        path = report.parent / name
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(path, content.decode())
+
+
+def _print(found: Verification, *, quiet: bool) -> None:
+    from benchmarks.report import verification as laid_out
+
+    show(laid_out.RUN_HEADS, laid_out.run_rows(found), right=laid_out.RUN_HEADS[3:4])
+    if not quiet:
+        _print_details(found)
+    typer.echo()
+    show(laid_out.POLICY_HEADS, laid_out.policy_rows(found), right=laid_out.POLICY_HEADS[1:])
+    if not quiet:
+        _print_rest(found)
+
+
+def _print_details(found: Verification) -> None:
+    from benchmarks.report.verification import change, details
+
+    typer.echo()
+    for run in found.runs:
+        for line in (*details(run), change(run)):
+            if line:
+                typer.echo(f"{run.run.id}: {line}")
+
+
+def _print_rest(found: Verification) -> None:
+    from benchmarks.report.verification import HOW, arguments, in_short, missed
+
+    for run in missed(found):
+        typer.echo(f"\nMiss in {run.run.id}: {run.advised.said} advised, {run.winner} measured.")
+        for step in run.advised.path:
+            typer.echo(f"  {step.node}: {step.branch}")
+        for method, node, strength, reason in arguments(run):
+            typer.echo(f"  {method}  {strength}  {node}  {reason}")
+    typer.echo()
+    for sentence in (HOW, *in_short(found)):
+        typer.echo(sentence)
