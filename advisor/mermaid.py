@@ -2,36 +2,48 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
-from advisor.flowchart import Flowchart, Step
+from advisor.drawing.labels import shortened
+from advisor.drawing.order import taken
+from advisor.flowchart import END, Flowchart, Step
+from advisor.language import ENGLISH, Language
 
 _LIT = "fill:#ffe9a8,stroke:#b8860b,stroke-width:2px"
+# Mermaid refuses a text of more than 50,000 characters (its maxTextSize).
+_MOST_CHARACTERS = 200
+# Other signs of ASCII could be markup: a quote ends a label, a backtick begins Markdown, "#" an
+# entity, "style:" loses a semicolon, and "1." or "-" at the beginning is taken for a list.
+_MARKUP = re.compile(r"[^A-Za-z0-9 ,.?()/'%+\x80-\U0010ffff-]|^[+-]|(?<=[0-9])[.)]")
 
 
-def draw(chart: Flowchart, steps: Sequence[Step] = ()) -> str:
+def draw(chart: Flowchart, steps: Sequence[Step] = (), say: Language = ENGLISH) -> str:
     """A Mermaid ``flowchart``; the nodes and branches of the steps are lit."""
     lines = ["flowchart TD"]
     lines += [f'  {_name(node.id)}["{_quoted(node.question)}"]' for node in chart.nodes]
-    lines.append('  end_(["advice"])')
-    taken = {(step.node.id, step.branch.label) for step in steps}
+    lines.append(f'  {_name(END)}(["{_quoted(say("advice"))}"])')
+    ways = taken(steps)
     lit = []
-    edges = [(node.id, branch) for node in chart.nodes for branch in node.branches]
-    for number, (node, branch) in enumerate(edges):
-        lines.append(f'  {_name(node)} -->|"{_quoted(branch.label)}"| {_name(branch.next)}')
-        if (node, branch.label) in taken:
+    edges = [(node, place) for node in chart.nodes for place in range(len(node.branches))]
+    for number, (node, place) in enumerate(edges):
+        branch = node.branches[place]
+        lines.append(f'  {_name(node.id)} -->|"{_quoted(branch.label)}"| {_name(branch.next)}')
+        if ways.get(node.id) == place:
             lit.append(str(number))
     if steps:
         lines.append(f"  classDef lit {_LIT}")
-        lines.append(f"  class {','.join(_name(step.node.id) for step in steps)} lit")
+        lines.append(f"  class {','.join(map(_name, ways))} lit")
         lines.append(f"  linkStyle {','.join(lit)} stroke:#b8860b,stroke-width:3px")
     return "\n".join(lines)
 
 
 def _name(node: str) -> str:
-    # "end" is a word of Mermaid's own.
-    return "end_" if node == "end" else node.replace("-", "_")
+    # Mermaid has words of its own, such as "end" and "class"; none has an underscore.
+    return node.replace("-", "_") if "-" in node else f"{node}_"
 
 
 def _quoted(text: str) -> str:
-    return text.replace('"', "#quot;")
+    """The text as Mermaid shows it, never empty: an empty label is a syntax error."""
+    line = shortened(text, _MOST_CHARACTERS) or " "
+    return _MARKUP.sub(lambda found: f"#{ord(found[0])};", line)

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
-from advisor.cli.ask import ask
-from advisor.cli.bench import bench
-from advisor.cli.compare import compare
-from advisor.cli.init import init
-from advisor.cli.methods import methods
-from advisor.cli.models import models_app
-from advisor.cli.report import report
-from advisor.cli.tasks import tasks
 from advisor.errors import InterruptionError
 
 # A paragraph is one line: typer keeps the breaks inside it.
@@ -29,21 +22,31 @@ HELP = (
 )
 
 
+_COMMANDS = (
+    "ask", "flowchart", "bench", "report", "compare", "verify", "tasks", "methods", "init",
+    "models", "estimate",
+)  # fmt: skip
+
+
 class _Commands(TyperGroup):
     """The commands; Ctrl-C, also in a prompt, ends every one of them in the same way.
 
-    ``estimate`` is made when it is asked for: its options would slow every other command down.
+    Each is a module of its own, imported when it is asked for, so that none slows another down.
+    It holds a function of the command's name, or a typer application, ``NAME_app``.
     """
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return [*super().list_commands(ctx), "estimate"]
+        return list(_COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name != "estimate":
-            return super().get_command(ctx, cmd_name)
-        from advisor.cli.estimate import estimate_app
-
-        command = typer.main.get_command(estimate_app)
+        if cmd_name not in _COMMANDS:
+            return None
+        module = import_module(f"advisor.cli.{cmd_name}")
+        made = getattr(module, f"{cmd_name}_app", None)
+        if made is None:
+            made = typer.Typer()
+            made.command()(getattr(module, cmd_name))
+        command = typer.main.get_command(made)
         command.name = cmd_name
         return command
 
@@ -55,10 +58,8 @@ class _Commands(TyperGroup):
             raise InterruptionError("\nInterrupted. What was finished is kept.") from None
 
 
-app = typer.Typer(cls=_Commands, help=HELP, no_args_is_help=True, pretty_exceptions_enable=False)
-for command in (ask, bench, report, compare, tasks, methods, init):
-    app.command()(command)
-app.add_typer(models_app, name="models")
+app = typer.Typer(cls=_Commands, no_args_is_help=True, pretty_exceptions_enable=False)
+app.callback(help=HELP)(lambda: None)
 
 
 def main() -> None:

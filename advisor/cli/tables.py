@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Iterable, Sequence
 
 import typer
-from rich.console import Console
-from rich.table import Table
+
+
+def on_terminal() -> bool:
+    """Whether somebody looks at a terminal; known without waiting for rich."""
+    return sys.stdout.isatty()
 
 
 def show(heads: Sequence[str], rows: Iterable[Sequence[str]], right: Collection[str] = ()) -> None:
@@ -17,11 +21,14 @@ def show(heads: Sequence[str], rows: Iterable[Sequence[str]], right: Collection[
         rows: a text a column; brackets in it mean nothing.
         right: columns that are aligned at their right.
     """
-    console = Console(highlight=False, markup=False, emoji=False)
-    if not console.is_terminal:
+    if not on_terminal():
         for row in (heads, *rows):
             typer.echo("\t".join(" ".join(cell.split()) for cell in row))
         return
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False, markup=False, emoji=False)
     table = Table(box=None, header_style="bold", pad_edge=False)
     for place, head in enumerate(heads):
         table.add_column(

@@ -144,19 +144,35 @@ def estimate_costs(workload: Workload, means: Means) -> tuple[MethodCost, ...]:
             "There is nothing to compare: give demonstrations, passages or training examples."
         )
     return tuple(
-        _method_cost(name, prompts[name], workload, means)
+        method_cost(
+            name,
+            replace(workload, prompt=prompts[name]),
+            means,
+            tuned="tuned" in name,
+            retrieves="rag" in name,
+        )
         for name, is_in in wanted.items()
         if is_in
     )
 
 
-def _method_cost(name: str, prompt: PromptShape, workload: Workload, means: Means) -> MethodCost:
-    tuned, retrieves = "tuned" in name, "rag" in name
-    lines = [*_answering(prompt, workload, means, tuned=tuned)]
+def method_cost(
+    name: str, workload: Workload, means: Means, *, tuned: bool, retrieves: bool
+) -> MethodCost:
+    """What one way to adapt costs, in US dollars.
+
+    Args:
+        name: of the way.
+        workload: its prompt is what this way shows.
+        means: what answers and what trains.
+        tuned: whether weights are trained.
+        retrieves: whether passages are searched.
+    """
+    lines = [*_answering(workload.prompt, workload, means, tuned=tuned)]
     if tuned:
         lines += _tuning(workload, means)
     if retrieves:
-        lines += _retrieval(prompt, workload, means.prices)
+        lines += _retrieval(workload.prompt, workload, means.prices)
     fixed, a_query = _FREE, _FREE
     for line in lines:
         fixed, a_query = fixed + line.monthly, a_query + line.a_query

@@ -83,9 +83,8 @@ def find_gpu(name: str) -> Gpu:
     raise EstimateError(f"GPU {name!r} is not in the catalogue: {', '.join(catalogue())}.")
 
 
-def fits(total: Range, gpu: Gpu) -> Fits:
-    """Whether so many bytes fit a GPU."""
-    room = gpu.memory_bytes
+def fits(total: Range, room: float) -> Fits:
+    """Whether so many bytes fit a GPU whose memory has ``room`` bytes."""
     if total.high <= room:
         return "yes"
     if total.likely <= room:
@@ -106,7 +105,7 @@ def verdict(shape: ModelShape, setup: Setup, estimate: MemoryEstimate, gpu: Gpu)
     return Verdict(
         gpu=gpu.name,
         memory_gib=gpu.memory_bytes / GIB,
-        fits=fits(estimate.total, gpu),
+        fits=fits(estimate.total, gpu.memory_bytes),
         bf16=gpu.bf16,
         largest_batch=largest(batch_fits, _MOST),
         largest_sequence=largest(sequence_fits, longest),

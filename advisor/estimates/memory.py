@@ -13,7 +13,7 @@ optimiser's step. Every part is shown, and which of them are there at the peak.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from advisor.errors import EstimateError
 
@@ -22,32 +22,6 @@ if TYPE_CHECKING:
     from advisor.estimates.shapes import ModelShape
 
 GIB = 2**30
-# LoRA of rank 16 on all linear layers adds about 1 % of the parameters (3.6 % at 135 million).
-_ADAPTER_SHARE = 0.02
-_BYTES: dict[str, float] = {
-    "inference": 2.0,
-    "full": 16.0,
-    "lora": 2.0 + 16.0 * _ADAPTER_SHARE,
-    "qlora": 0.58 + 16.0 * _ADAPTER_SHARE,
-}
-
-Use = Literal["inference", "full", "lora", "qlora"]
-
-
-def memory_bytes(parameters: int, use: Use) -> int:
-    """Least memory that a model of so many parameters takes, without activations.
-
-    For when nothing but the size is known. Bytes a parameter: 16-bit weights 2; full fine-tuning
-    in mixed precision keeps fp32 weights, gradients and Adam's two moments, 16; 4-bit weights
-    0.5, with double quantisation and 16-bit embeddings .58. Source: arithmetic of the formats;
-    for 4-bit Dettmers et al. 2023, arXiv:2305.14314.
-
-    Args:
-        parameters: of the base model.
-        use: answer with it, or train it in full, by LoRA or by QLoRA (4-bit base weights).
-    """
-    return int(parameters * _BYTES[use])
-
 
 # ---------------------------------------------------------------- an estimate
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Literal, get_args, get_type_hints
 
 from advisor.errors import EstimateError
@@ -111,14 +112,19 @@ class Setup:
 
 
 def _wrong_words(setup: Setup) -> list[str]:
-    hints = get_type_hints(Setup)
     wrong = []
-    for field in fields(setup):
-        allowed = get_args(hints[field.name])
-        value = getattr(setup, field.name)
+    for name, allowed in _words().items():
+        value = getattr(setup, name)
         if allowed and isinstance(value, str) and value not in allowed:
-            wrong.append(f"{field.name} {value!r} is not one of {', '.join(allowed)}")
+            wrong.append(f"{name} {value!r} is not one of {', '.join(allowed)}")
     return wrong
+
+
+@cache
+def _words() -> dict[str, tuple[str, ...]]:
+    """The words that each choice allows."""
+    hints = get_type_hints(Setup)
+    return {field.name: get_args(hints[field.name]) for field in fields(Setup)}
 
 
 def _wrong_numbers(setup: Setup) -> list[str]:

@@ -23,7 +23,7 @@ def gpu(gib: float) -> Gpu:
     ("gib", "answer"), [(10, "yes"), (9.9, "likely"), (6, "likely"), (5, "unlikely"), (3, "no")]
 )
 def test_a_verdict_says_which_of_the_three_fits(gib: float, answer: str) -> None:
-    assert fits(Range(4 * GIB, 6 * GIB, 10 * GIB), gpu(gib)) == answer
+    assert fits(Range(4 * GIB, 6 * GIB, 10 * GIB), gpu(gib).memory_bytes) == answer
 
 
 @given(st.integers(0, 3000), st.integers(1, 2000))
@@ -57,9 +57,9 @@ def test_seven_billion_in_full_need_more_than_80_gib_and_qlora_fits_16() -> None
     """16 bytes a parameter are 100 GiB; QLoRA fits 16 GB (arXiv:2305.14314 trains it on less)."""
     shape = load_shape("llama-2-7b")
     full = estimate_memory(shape, Setup(method="full", precision="bf16-mixed"))
-    assert fits(full.total, find_gpu("A100-80GB")) == "no"
+    assert fits(full.total, find_gpu("A100-80GB").memory_bytes) == "no"
     qlora = estimate_memory(shape, Setup(method="qlora", checkpointing=True))
-    assert fits(qlora.total, find_gpu("T4")) == "yes"
+    assert fits(qlora.total, find_gpu("T4").memory_bytes) == "yes"
 
 
 def test_an_unknown_gpu_names_the_known_ones() -> None:

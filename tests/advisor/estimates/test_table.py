@@ -23,7 +23,7 @@ SETUPS = {
 def _row(model: str, name: str, setup: Setup) -> str:
     total = estimate_memory(load_shape(model), setup).total
     sizes = " | ".join(f"{size / GIB:.1f}" for size in (total.low, total.likely, total.high))
-    holding = (gpu.name for gpu in gpus().values() if fits(total, gpu) == "yes")
+    holding = (gpu.name for gpu in gpus().values() if fits(total, gpu.memory_bytes) == "yes")
     again = "yes" if setup.checkpointing else "no"
     return f"| {model} | {name} | {again} | {sizes} | {next(holding, 'none')} |"
 

@@ -1,0 +1,1 @@
+"""The flowchart drawn: as an outline to read and as an SVG."""
