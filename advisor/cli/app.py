@@ -23,7 +23,7 @@ HELP = (
 
 
 _COMMANDS = (
-    "ask", "flowchart", "bench", "report", "compare", "verify", "tasks", "methods", "init",
+    "ask", "probe", "flowchart", "bench", "report", "compare", "verify", "tasks", "methods", "init",
     "models", "estimate",
 )  # fmt: skip
 

@@ -83,7 +83,7 @@ def ask(
     if not no_input:
         given = _interview(given, chart, say, save)
     if save is not None:
-        _save(given, save)
+        save_answers(given, save)
     measured = _measured(evidence, given, chart)
     advice = recommend(given, chart, say)
     if plan is not None and task is not None:
@@ -131,11 +131,12 @@ def _answers_of(task: str) -> dict[str, Any]:
 def _interview(known: Answers, chart: Flowchart, say: Language, save: Path | None) -> Answers:
     from advisor.cli.interview import Interview, interviewed
 
-    saving = (lambda answers: _save(answers, save)) if save is not None else None
-    return interviewed(known, Interview(chart, say, saving), save, _save)
+    saving = (lambda answers: save_answers(answers, save)) if save is not None else None
+    return interviewed(known, Interview(chart, say, saving), save, save_answers)
 
 
-def _save(answers: Answers, path: Path) -> None:
+def save_answers(answers: Answers, path: Path) -> None:
+    """Write what is known to a YAML file, which ``--answers`` reads."""
     import yaml
 
     values = answers.model_dump(mode="json", exclude_none=True)

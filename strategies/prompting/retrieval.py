@@ -106,16 +106,21 @@ class RetrievalPrompter:
     def _shown(self, example: Example, found: list[Passage]) -> list[Passage]:
         """What a training example is shown: as found, or RAFT's mixture of gold and distractors."""
         share, count = self._config.oracle_share, self._config.passages
-        gold = [chunk for chunk in self.chunks if is_gold(chunk.id, example.passages)]
+        gold = self.gold_of(example)
         if share is None or not gold:
             return found[:count]
         draw = random.Random(f"{self._seed}:{example.id}")
         distractors = [hit for hit in found if not is_gold(hit.id, example.passages)]
         if draw.random() >= share:
             return distractors[:count]
-        shown = [_best(gold, example), *distractors[: count - 1]]
+        shown = [*gold, *distractors[: count - 1]]
         draw.shuffle(shown)
         return shown
+
+    def gold_of(self, example: Example) -> list[Passage]:
+        """The gold chunk that holds an accepted answer, else the first; [] where there is none."""
+        gold = [chunk for chunk in self.chunks if is_gold(chunk.id, example.passages)]
+        return [_best(gold, example)] if gold else []
 
     def _render(self, example: Example, shown: Sequence[Passage]) -> Prompt:
         numbered = (f"[{n}] {hit.text}" for n, hit in enumerate(shown, start=1))

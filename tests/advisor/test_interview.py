@@ -12,6 +12,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from advisor import language as languages
 from advisor.cli.app import app
 from advisor.cli.interview import KEPT, parsed
 from advisor.errors import AdvisorError
@@ -107,11 +108,14 @@ def test_only_what_can_still_change_the_advice_is_asked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
-def test_what_was_answered_before_ctrl_c_goes_on(tmp_path: Path, language: str) -> None:
-    first, third = {
-        "en": ("What kind of task is it?", "How many items does your eval set hold?"),
-        "ja": ("タスク", "評価セット"),
-    }[language]
+def test_what_was_answered_before_ctrl_c_goes_on(
+    tmp_path: Path, language: languages.LanguageCode
+) -> None:
+    say = languages.language(language)
+    first, third = (
+        say(questions()[name].description or "") for name in ("task_kind", "eval_items")
+    )
+    assert (first == "What kind of task is it?") == (language == "en")
     saved = tmp_path / "answers.yaml"
     command = ("--save", str(saved), "--lang", language)
     child = _spawn(*command)

@@ -21,7 +21,7 @@ from advisor.cases import compare_with_cases, evidence_sections, load_cases
 from advisor.cli.app import app
 from advisor.drawing import outline, svg
 from advisor.estimates.gpus import Fits
-from advisor.flowchart import Claim, load_flowchart, texts_of
+from advisor.flowchart import Claim, Verdict, load_flowchart, texts_of
 from advisor.language import ENGLISH, Language, language
 from advisor.questionnaire import Answers, allowed, detail, load_answers, parse_answers, questions
 from advisor.recommend import Recommendation, recommend
@@ -37,8 +37,10 @@ TABLE: dict[str, str] = yaml.safe_load(
 )
 # Units, and what Japanese engineers call by its English name.
 ALIKE = {"USD", "GiB"}
-# Names in Japanese texts that have three English words or more.
-NAMES = ("LoRA without regret", "Thinking Machines")
+# Outcomes as lines for other programs have them.
+OUTCOMES = tuple(verdict.replace("_", " ") for verdict in get_args(Verdict))
+# What stands in a Mermaid drawing beside its labels.
+MERMAID = ("classDef lit fill",)
 # With the examples, they bring about every kind of thing that an advice has to say.
 SAMPLES: tuple[dict[str, Any], ...] = (
     {
@@ -55,8 +57,9 @@ SAMPLES: tuple[dict[str, Any], ...] = (
         "usd_per_label": 2,
     },
     {"model": "gpt-4.1-mini", "model_access": "hosted", "queries_per_day": 500},
-    {"labelled_examples": 5, "model": "llama-3.1-8b", "gpu_count": 0},
-    {"labelled_examples": 0, "data_may_leave": False, "model_access": "hosted"},
+    {"model": "llama-3.1-8b", "gpu": "T4", "labelled_examples": 50_000, "behaviour": ["tone"]},
+    {"model": "llama-3.1-8b", "gpu_count": 0, "labelled_examples": 5},
+    {"model_access": "hosted", "data_may_leave": False},
 )
 
 
@@ -82,7 +85,7 @@ def _of_questions() -> dict[str, str]:
 
 def _of_chart() -> dict[str, str]:
     chart = load_flowchart().model_dump(by_alias=True)
-    texts = dict.fromkeys(texts_of(chart), "the flowchart or its claims")
+    texts = dict.fromkeys(filter(None, texts_of(chart)), "the flowchart or its claims")
     return texts | dict.fromkeys(get_args(Claim.model_fields["how"].annotation), "Claim.how")
 
 
@@ -177,7 +180,9 @@ def _heard() -> dict[str, str]:
         outline.outline(chart, chart.walk(answers), listening)
         evidence = compare_with_cases(answers, chart, load_cases([RUNS]))
         evidence_sections(evidence, say=listening)
-    return dict.fromkeys(filter(None, listening.heard), "an advice")
+    named = {"", *chart.methods, *allowed(questions()["gpu"])}
+    named |= {str(answers.model) for answers in _answers()}
+    return dict.fromkeys((text for text in listening.heard if text not in named), "an advice")
 
 
 def _answers() -> list[Answers]:
@@ -222,3 +227,97 @@ def test_a_translation_has_the_places_of_its_text() -> None:
 def test_a_translation_is_not_its_english_text() -> None:
     same = [text for text, said in TABLE.items() if text == said]
     assert set(same) == ALIKE, _listed(set(same) ^ ALIKE)
+
+
+# ---------------------------------------------------------------- the advice
+
+THREE_WORDS = re.compile(r"[A-Za-z][A-Za-z']*(?: [A-Za-z][A-Za-z']*){2,}")
+
+
+def _run(*arguments: str) -> str:
+    result = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout_bytes.decode("utf-8")
+
+
+def _english_left(text: str, names: Iterable[str] = ()) -> list[str]:
+    """Three English words and more in a row that are no name and no claim's source."""
+    sources = [claim.source for claim in load_flowchart().claims.values()]
+    for name in sorted([*sources, *MERMAID, *names], key=len, reverse=True):
+        text = text.replace(name, "")
+    return THREE_WORDS.findall(text)
+
+
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda path: path.stem)
+def test_no_english_sentence_is_left_in_a_japanese_advice(file: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.md"
+    ask = ("ask", "--answers", str(file), "--no-input", "--lang", "ja")
+    assert _english_left(_run(*ask, "--report", str(report)), OUTCOMES) == []
+    assert _english_left(report.read_text(encoding="utf-8"), OUTCOMES) == []
+
+
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda path: path.stem)
+def test_no_english_sentence_is_left_in_what_cases_say_in_japanese(file: Path) -> None:
+    chart = load_flowchart().in_language(JAPANESE)
+    evidence = compare_with_cases(load_answers(file), chart, load_cases([RUNS]))
+    for section in evidence_sections(evidence, most=len(evidence.near), say=JAPANESE):
+        assert _english_left(section.model_dump_json()) == []
+
+
+@pytest.mark.parametrize("form", ["text", "mermaid", "svg"])
+def test_no_english_sentence_is_left_in_a_japanese_drawing(form: str) -> None:
+    drawn = _run("flowchart", "--lang", "ja", "--answers", str(EXAMPLES[0]), "--format", form)
+    if form == "svg":
+        root = ElementTree.fromstring(drawn)
+        drawn = "\n".join(str(element.text) for element in root.iter() if element.text)
+    assert _english_left(drawn) == []
+    assert load_flowchart().in_language(JAPANESE).nodes[0].question in drawn
+
+
+def _advice(file: Path, say: Language) -> Recommendation:
+    return recommend(load_answers(file), load_flowchart().in_language(say), say)
+
+
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda path: path.stem)
+def test_an_advice_is_the_same_in_both_languages_but_for_its_texts(file: Path) -> None:
+    english, japanese = _advice(file, ENGLISH), _advice(file, JAPANESE)
+    assert japanese.first == english.first
+    assert [step.node for step in japanese.path] == [step.node for step in english.path]
+    # json.loads makes lists of tuples.
+    both = [json.loads(advice.model_dump_json()) for advice in (english, japanese)]
+    texts = [pair for pair in _different(*both) if pair[0] != both[0]["mermaid"]]
+    assert len(texts) > 40
+    for text, said in texts:
+        assert re.search("[ぁ-んァ-ン一-龯]", said), text
+        assert _ids(said) == _ids(text)
+
+
+def _different(one: Any, other: Any) -> Iterator[tuple[str, str]]:
+    """Texts that differ; whatever else differs fails."""
+    if isinstance(one, dict):
+        assert list(one) == list(other)
+        for key in one:
+            yield from _different(one[key], other[key])
+    elif isinstance(one, list):
+        assert len(one) == len(other)
+        for a, b in zip(one, other, strict=True):
+            yield from _different(a, b)
+    elif one != other:
+        assert isinstance(one, str)
+        yield one, other
+
+
+def _ids(text: str) -> list[str]:
+    """Ids of claims at the end of a text."""
+    return re.findall(r"\[[A-Z0-9, -]+\]$", text)
+
+
+def test_a_drawing_lights_the_same_way_in_both_languages() -> None:
+    answers = load_answers(EXAMPLES[0])
+    lit = []
+    for say in (ENGLISH, JAPANESE):
+        chart = load_flowchart().in_language(say)
+        lines = mermaid.draw(chart, chart.walk(answers), say).splitlines()
+        lit.append([line for line in lines if line.startswith(("  class ", "  linkStyle "))])
+    assert lit[0] == lit[1]
+    assert len(lit[0]) == 2
