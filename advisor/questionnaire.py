@@ -8,7 +8,7 @@ from __future__ import annotations
 import types
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Union, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, Union, cast, get_args, get_origin
 
 import yaml
 from pydantic import (
@@ -22,6 +22,9 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from advisor.errors import AnswersError
+
+if TYPE_CHECKING:
+    from advisor.language import Language
 
 Skill = Literal["none", "some", "expert"]
 # More than any count of tokens or parameters there is; beyond it shares cannot be computed.
@@ -413,6 +416,23 @@ def detail(field: FieldInfo, key: Literal["why", "unit", "suggested"]) -> str:
     """Why a question is asked, the unit of its answer, or the usual answer; '' for none."""
     extra = field.json_schema_extra
     return str(extra[key]) if isinstance(extra, dict) else ""
+
+
+def template(say: Language) -> str:
+    """Every question as YAML, with why it is asked and what it allows, answered 'not known'."""
+    lines = [f"# {say('Leave a line empty for: not known.')}", "schema_version: 1"]
+    for name, field in questions().items():
+        takes = ", ".join("yes" if v is True else "no" if v is False else v for v in allowed(field))
+        such_as = ", ".join(map(str, typical(field)))
+        told = (
+            say(field.description or name),
+            say(detail(field, "why")),
+            say("Allowed: {values}.", values=takes) if takes else "",
+            say("Unit: {unit}.", unit=say(detail(field, "unit"))) if detail(field, "unit") else "",
+            say("Such as {values}.", values=such_as) if such_as else "",
+        )
+        lines += ["", *(f"# {text}" for text in told if text), f"{name}:"]
+    return "\n".join(lines) + "\n"
 
 
 def as_text(value: object) -> str:

@@ -39,6 +39,9 @@ def ask(
     ] = None,
     report: Annotated[Path | None, typer.Option(help="Write a decision record.")] = None,
     flowchart: Annotated[Path | None, typer.Option(help="Use this flowchart instead.")] = None,
+    template: Annotated[
+        Path | None, typer.Option(help="Write every question to this YAML file, to be filled in.")
+    ] = None,
     evidence: Annotated[
         list[Path] | None,
         typer.Option(help="Finished runs, or folders of them, to hold the advice against."),
@@ -58,6 +61,8 @@ def ask(
 
       advisor ask --save answers.yaml
 
+      advisor ask --template answers.yaml
+
       advisor ask --answers examples/answers-handbook.yaml --no-input
 
       advisor ask --answers examples/answers-triage.yaml --no-input --lang ja
@@ -66,18 +71,19 @@ def ask(
 
       advisor ask --answers answers.yaml --no-input --evidence reports/runs
     """
-    from advisor.errors import AdvisorError
     from advisor.flowchart import load_flowchart
     from advisor.language import language
     from advisor.recommend import recommend
 
-    if plan is not None and task is None:
-        raise AdvisorError("--plan needs to know what to run: add --task NAME. Run: advisor tasks")
-    if plan is not None and plan.suffix not in (".yaml", ".yml"):
-        raise AdvisorError(f"--plan {plan}: advisor bench reads a plan from .yaml or .yml alone")
-    if save is not None and answers is None and not no_input and save.is_file():
-        raise AdvisorError(f"{save} exists. Go on with it: --answers {save}, or save elsewhere.")
+    _refuse_plan(plan, task)
+    if answers is None and not no_input:
+        _refuse_to_lose(save)
     say = language(lang.value)
+    if template is not None:
+        from advisor.questionnaire import template as every_question
+
+        _write(template, every_question(say))
+        return
     chart = load_flowchart(flowchart).in_language(say)
     given = _given(answers, task)
     if not no_input:
@@ -98,6 +104,22 @@ def ask(
         typer.echo(advice.first if advice.verdict == "adapt" else advice.verdict)
     else:
         _print(advice, say, measured)
+
+
+def _refuse_plan(plan: Path | None, task: str | None) -> None:
+    from advisor.errors import AdvisorError
+
+    if plan is not None and task is None:
+        raise AdvisorError("--plan needs to know what to run: add --task NAME. Run: advisor tasks")
+    if plan is not None and plan.suffix not in (".yaml", ".yml"):
+        raise AdvisorError(f"--plan {plan}: advisor bench reads a plan from .yaml or .yml alone")
+
+
+def _refuse_to_lose(save: Path | None) -> None:
+    from advisor.errors import AdvisorError
+
+    if save is not None and save.is_file():
+        raise AdvisorError(f"{save} exists. Go on with it: --answers {save}, or save elsewhere.")
 
 
 def _measured(paths: list[Path] | None, given: Answers, chart: Flowchart) -> Evidence | None:

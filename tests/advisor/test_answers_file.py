@@ -8,7 +8,8 @@ import pytest
 
 from advisor.errors import AnswersError, FlowchartError
 from advisor.flowchart import load_flowchart
-from advisor.questionnaire import load_answers
+from advisor.language import LanguageCode, language
+from advisor.questionnaire import Answers, load_answers, questions, template
 
 
 def _refused(tmp_path: Path, text: str) -> str:
@@ -43,6 +44,20 @@ def _refused(tmp_path: Path, text: str) -> str:
 )
 def test_what_is_wrong_with_an_answer_is_said(tmp_path: Path, text: str, says: str) -> None:
     assert says in _refused(tmp_path, text)
+
+
+@pytest.mark.parametrize("code", ["en", "ja"])
+def test_the_template_holds_every_question_and_knows_nothing(
+    tmp_path: Path, code: LanguageCode
+) -> None:
+    file = tmp_path / "answers.yaml"
+    file.write_text(template(language(code)), encoding="utf-8")
+    assert load_answers(file) == Answers()
+    lines = file.read_text(encoding="utf-8").splitlines()
+    assert [line[:-1] for line in lines if line.endswith(":")] == list(questions())
+    filled = "\n".join("tasks: 3" if line == "tasks:" else line for line in lines)
+    file.write_text(filled, encoding="utf-8")
+    assert load_answers(file) == Answers(tasks=3)
 
 
 def test_answers_in_another_encoding_give_one_message(tmp_path: Path) -> None:
