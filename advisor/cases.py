@@ -786,12 +786,12 @@ _CAME_OUT: dict[Verdict, str] = {
 
 def _check_text(rule: RuleCheck, say: Language) -> str:
     said = []
-    for verdict in _CAME_OUT:
+    for verdict, text in _CAME_OUT.items():
         found: tuple[Finding, ...] = getattr(rule, verdict)
         if found:
             findings = ", ".join(_finding_text(rule, finding, say) for finding in found)
             counted = {"number": len(found), "tested": rule.tested}
-            said.append(say(_CAME_OUT[verdict], findings=findings, **counted))
+            said.append(say(text, findings=findings, **counted))
     return f"{rule.method} {'; '.join(said)}"
 
 

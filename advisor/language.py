@@ -29,6 +29,10 @@ class Language:
         said = self._table.get(text, text)
         return said.format(**values) if values else said
 
+    def glossed(self, name: str) -> str:
+        """A name that answers files have, and what it is called where that differs."""
+        return name if self(name) == name else f"{name} ({self(name)})"
+
 
 ENGLISH = Language("en", {})
 

@@ -422,7 +422,9 @@ def template(say: Language) -> str:
     """Every question as YAML, with why it is asked and what it allows, answered 'not known'."""
     lines = [f"# {say('Leave a line empty for: not known.')}", "schema_version: 1"]
     for name, field in questions().items():
-        takes = ", ".join("yes" if v is True else "no" if v is False else v for v in allowed(field))
+        takes = ", ".join(
+            say.glossed(as_text(v) if isinstance(v, bool) else v) for v in allowed(field)
+        )
         such_as = ", ".join(map(str, typical(field)))
         told = (
             say(field.description or name),

@@ -167,7 +167,7 @@ def recommend(answers: Answers, chart: Flowchart, say: Language = ENGLISH) -> Re
         break_evens=break_evens_of({r.method: r.estimate for r in ranked if not r.blockers}),
         candidates=_candidates(chart, order),
         claims={claim: _cited(chart.claims[claim], say) for claim in cited},
-        mermaid=draw(chart, steps),
+        mermaid=draw(chart, steps, say),
     )
 
 

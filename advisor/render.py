@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from advisor.estimates.memory import GIB, Range
 from advisor.flowchart import citing
 from advisor.language import ENGLISH, Language
-from advisor.questionnaire import as_text, detail, questions, takes_many
+from advisor.questionnaire import as_text, detail, questions
 from advisor.recommend import LadderStep, RankedMethod, Recommendation
 from advisor.sizing import MethodEstimate
 from advisor.what_if import Confidence
@@ -41,7 +41,7 @@ def decision_record(
     if measured is not None:
         from advisor.cases import evidence_markdown
 
-        lines += ["", *evidence_markdown(measured)]
+        lines += ["", *evidence_markdown(measured, say=say)]
     return "\n".join(lines) + "\n"
 
 
@@ -91,11 +91,13 @@ def lists(advice: Recommendation, say: Language = ENGLISH) -> Iterator[tuple[str
             answer=what.answer,
             then=what.then,
             now=what.now,
-            first=what.first_then,
+            first=say(what.first_then),
         )
         for what in advice.what_ifs
     ]
-    unknown = [f"{u.question} ({', '.join(u.could_lead_to)})" for u in advice.unknown_that_matter]
+    unknown = [
+        f"{u.question} ({', '.join(map(say, u.could_lead_to))})" for u in advice.unknown_that_matter
+    ]
     found = {
         "To know": [*advice.notes, *_labels_text(advice, say)],
         "What would change the advice": changes,
@@ -107,18 +109,22 @@ def lists(advice: Recommendation, say: Language = ENGLISH) -> Iterator[tuple[str
 
 def confidence_text(firm: Confidence, say: Language = ENGLISH) -> str:
     """How often the advice stays the same, and what it becomes otherwise."""
-    others = ", ".join(f"{name} {share:.0%}" for name, share in firm.others.items())
+    others = ", ".join(f"{say(name)} {share:.0%}" for name, share in firm.others.items())
     if firm.complete and firm.completions == 1:
         return say("Confidence: nothing that is not known can change this advice.")
     text = (
         "Confidence: in {share} of all {number} completions of the unknown answers the advice is "
-        "the same"
+        "the same{others}."
         if firm.complete
         else "Confidence: in {share} of {number} drawn completions of the unknown answers the "
-        "advice is the same"
+        "advice is the same{others}."
     )
-    said = say(text, share=f"{firm.share:.0%}", number=firm.completions)
-    return f"{said} ({others})." if others else f"{said}."
+    return say(
+        text,
+        share=f"{firm.share:.0%}",
+        number=firm.completions,
+        others=f" ({others})" if others else "",
+    )
 
 
 def rung_text(step: LadderStep, say: Language = ENGLISH) -> str:
@@ -148,10 +154,16 @@ def strength_text(ranked: RankedMethod, say: Language = ENGLISH) -> str:
 
 
 def _with_unit(name: str, value: object, say: Language) -> str:
+    if isinstance(value, bool):
+        return say(as_text(value))
+    if isinstance(value, str):
+        return say.glossed(value)
+    if isinstance(value, list):
+        return ", ".join(map(say.glossed, value)) or say("none")
     unit = detail(questions()[name], "unit")
-    # A share has no unit, and what is chosen from a list or is a name needs none.
-    bare = not unit or unit.startswith("share") or takes_many(questions()[name])
-    return as_text(value) if bare or isinstance(value, str) else f"{as_text(value)} {say(unit)}"
+    # A share has no unit.
+    bare = not unit or unit.startswith("share")
+    return as_text(value) if bare else f"{as_text(value)} {say(unit)}"
 
 
 # ---------------------------------------------------------------- figures
@@ -209,19 +221,20 @@ def _estimates(advice: Recommendation, say: Language) -> Iterator[str]:
     yield from ("", say("The parts of {method}:", method=first.method), "")
     yield f"| {say('part')} | {say('likely (low–high)')} |"
     yield "|---|---|"
-    yield from (f"| {say(name)} | {amount} |" for name, amount in _parts(first.estimate))
+    yield from (f"| {say(name)} | {amount} |" for name, amount in _parts(first.estimate, say))
 
 
-def _parts(estimate: MethodEstimate) -> Iterator[tuple[str, str]]:
+def _parts(estimate: MethodEstimate, say: Language) -> Iterator[tuple[str, str]]:
     for part in estimate.memory.parts if estimate.memory else ():
         if part.at_peak:
             yield part.name, f"{_range(part.bytes.times(1 / GIB))} GiB"
     for timed in estimate.training.parts if estimate.training else ():
-        yield timed.name, f"{_range(timed.seconds)} s"
+        yield timed.name, f"{_range(timed.seconds)} {say('s')}"
     for line in estimate.cost.lines if estimate.cost else ():
         monthly = line.monthly.high > 0
-        amount = line.monthly if monthly else line.a_query.times(1000)
-        yield line.name, f"{_range(amount)} USD " + ("a month" if monthly else "per 1,000 queries")
+        amount = _range(line.monthly if monthly else line.a_query.times(1000))
+        unit = say("USD a month" if monthly else "USD per 1,000 queries")
+        yield line.name, f"{amount} {unit}"
 
 
 def estimate_note(advice: Recommendation, say: Language = ENGLISH) -> str:
@@ -230,8 +243,9 @@ def estimate_note(advice: Recommendation, say: Language = ENGLISH) -> str:
         "Likely (low–high), by arithmetic; memory of training, or of answering if nothing trains, "
         "in batches of one."
     )
-    assumed = advice.ranked[0].estimate.assumed
-    return f"{read} {say('Assumed: {what}.', what=', '.join(assumed))}" if assumed else read
+    assumed = (one.split(": ") for one in advice.ranked[0].estimate.assumed)
+    what = ", ".join(f"{say(name)}: {value}" for name, value in assumed)
+    return f"{read} {say('Assumed: {what}.', what=what)}" if what else read
 
 
 def _labels_text(advice: Recommendation, say: Language) -> Sequence[str]:

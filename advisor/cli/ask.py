@@ -209,7 +209,7 @@ def _print(advice: Recommendation, say: Language, measured: Evidence | None) -> 
     )
 
     if not on_terminal():
-        for record in (*_records(advice, say), *_evidence_records(measured)):
+        for record in (*_records(advice, say), *_evidence_records(measured, say)):
             typer.echo("\t".join(" ".join(cell.split()) for cell in record))
         return
     from rich.console import Console
@@ -220,7 +220,7 @@ def _print(advice: Recommendation, say: Language, measured: Evidence | None) -> 
     for why in advice.provisional:
         console.print(say("Provisional: {why}", why=why))
     console.print()
-    console.print(_methods_table(advice, say))
+    console.print(_methods_table(advice, say, console.width))
     console.print(f"\n{say('What each would take')}", style="bold")
     show([say(head) for head in ESTIMATE_HEADS], estimate_rows(advice, say))
     console.print(estimate_note(advice, say), style="dim")
@@ -231,7 +231,7 @@ def _print(advice: Recommendation, say: Language, measured: Evidence | None) -> 
         from advisor.cases import evidence_lines
 
         console.print()
-        for line in evidence_lines(measured):
+        for line in evidence_lines(measured, say=say):
             console.print(line)
 
 
@@ -252,24 +252,41 @@ def _records(advice: Recommendation, say: Language) -> Iterator[tuple[str, ...]]
         yield "unknown", unknown.answer, unknown.question, ", ".join(unknown.could_lead_to)
 
 
-def _evidence_records(measured: Evidence | None) -> Iterator[tuple[str, ...]]:
+def _evidence_records(measured: Evidence | None, say: Language) -> Iterator[tuple[str, ...]]:
     if measured is None:
         return
     from advisor.cases import evidence_sections
 
-    for section in evidence_sections(measured):
+    for section in evidence_sections(measured, say=say):
         yield from (("measured", section.title, line.text) for line in section.lines)
 
 
-def _methods_table(advice: Recommendation, say: Language) -> Table:
+def _methods_table(advice: Recommendation, say: Language, width: int) -> Table:
+    from rich.cells import cell_len
     from rich.table import Table
 
+    heads = [say(column) for column in ("method", "strength", "why")]
+    rows = [_cells(ranked, say) for ranked in advice.ranked]
+    taken = sum(max(cell_len(row[place]) for row in (heads, *rows)) + 2 for place in (0, 1))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in ("method", "strength", "why"):
-        table.add_column(say(column), overflow="fold", no_wrap=column == "method")
-    for ranked in advice.ranked:
-        table.add_row(*_cells(ranked, say))
+    for place, head in enumerate(heads):
+        table.add_column(head, overflow="fold", no_wrap=place < 2)
+    for method, strength, why in rows:
+        lines = (_folded(line, width - taken) for line in why.splitlines())
+        table.add_row(method, strength, "\n".join(lines))
     return table
+
+
+def _folded(text: str, width: int) -> str:
+    """A text in lines of that width, the later ones indented.
+
+    rich breaks lines at spaces alone, which Japanese does not have.
+    """
+    from rich.cells import cell_len
+
+    from advisor.drawing.labels import wrapped
+
+    return "\n  ".join(wrapped(text, max(width - 2, 20), cell_len))
 
 
 def _cells(ranked: RankedMethod, say: Language) -> tuple[str, str, str]:
@@ -287,4 +304,4 @@ def _print_list(console: Console, title: str, lines: list[str]) -> None:
     if lines:
         console.print(f"\n{title}", style="bold")
         for number, line in enumerate(lines, start=1):
-            console.print(f"{number:>2}. {line}")
+            console.print(_folded(f"{number}. {line}", console.width))

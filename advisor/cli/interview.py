@@ -134,8 +134,7 @@ _GO_BACK = object()
 def _choices(field: FieldInfo, say: Language) -> list[str]:
     """The allowed values, numbered, with what they are called in the language."""
     values = [value for value in allowed(field) if isinstance(value, str)]
-    said = [value if say(value) == value else f"{value} ({say(value)})" for value in values]
-    return [f"{place} {one}" for place, one in enumerate(said, start=1)]
+    return [f"{place} {say.glossed(value)}" for place, value in enumerate(values, start=1)]
 
 
 def parsed(text: str, field: FieldInfo) -> Any:
