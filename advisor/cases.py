@@ -24,7 +24,7 @@ from advisor.errors import AdvisorError, AnswersError, EstimateError
 from advisor.flowchart import Condition, Effect, Facts, Flowchart, facts_of
 from advisor.language import ENGLISH, Language
 from advisor.questionnaire import Answers, as_text, parse_answers, questions
-from advisor.recommend import REFERENCE
+from advisor.ranking import REFERENCE
 
 _FILE = "comparison.json"
 # Either one makes a folder a run's; a plan may also lie in a folder above its runs.

@@ -18,11 +18,15 @@ from advisor.questionnaire import Answers, allowed, is_text, questions, takes_ma
 from advisor.sizing import (
     USES,
     Use,
+    access_of,
+    all_hours_share,
     context_of,
+    context_share,
     gpu_bytes_of,
     hours_share,
     memory_share,
     parameters_of,
+    shown_memory_share,
     tuning_cost_share,
 )
 
@@ -353,19 +357,38 @@ class Flowchart(_Data):
         def free(fact: str) -> bool:
             return may_change(fact, facts, unasked)
 
+        blocked = self._blocked(facts, free)
+
         passed, waiting = {END}, [self.start]
         while waiting:
             here = waiting.pop()
             if here in passed:
                 continue
             passed.add(here)
-            for condition, onward in _ways(self._by_id[here], facts, free):
+            for condition, onward in _ways(self._by_id[here], facts, free, blocked):
                 if onward is not None:
                     waiting.append(onward)
                 if condition is not None and len(condition.possible(facts, free)) > 1:
                     looked_at = (name for part in condition.parts() for name in part.names())
                     found |= {one for name in looked_at if free(name) for one in sources(name)}
         return found & unasked
+
+    def _blocked(self, facts: Facts, free: Callable[[str], bool]) -> set[str]:
+        """Methods that are blocked whatever is answered, unless the walk ends before."""
+        found: set[str] = set()
+        here = self.start
+        while here != END:
+            node = self._by_id[here]
+            branches = _possible_branches(node, facts, free)
+            sure = branches[0].effects if len(branches) == 1 else ()
+            for effect in (*sure, *node.effects):
+                if effect.when is None or effect.when.possible(facts, free) == {True}:
+                    found.update(effect.block or ())
+            onward = {branch.next for branch in branches} - {END}
+            if len(onward) != 1:
+                break
+            (here,) = onward
+        return found
 
     def in_language(self, say: Language) -> Flowchart:
         """The same chart with its texts in a language; what that lacks stays as it is."""
@@ -394,9 +417,10 @@ class Derived(NamedTuple):
     needs: tuple[str, ...] = ()
 
 
-_SIZE = ("model", "model_parameters", "prompt_tokens", "answer_tokens")
+_SIZE = ("model", "model_parameters", "model_access", "prompt_tokens", "answer_tokens")
 _GPU = ("gpu", "gpu_memory_gib", "gpu_count")
-_TRAINING = (*_SIZE, "gpu", "gpu_count", "classes", "behaviour")
+_TRAINING = (*_SIZE, "gpu", "gpu_count", "classes", "behaviour", "task_kind", "output")
+_CONTEXT = ("model", "context_length", "prompt_tokens", "answer_tokens")
 
 
 def _gpu_gib(answers: Answers) -> float | None:
@@ -408,9 +432,10 @@ def _memory_fact(use: Use) -> Derived:
     return Derived(lambda answers: memory_share(answers, use), (*_SIZE, *_GPU))
 
 
-# The first three stand in the place of the answers of their name, which a model's or a GPU's name
+# The first four stand in the place of the answers of their name, which a model's or a GPU's name
 # may give as well.
 DERIVED: dict[str, Derived] = {
+    "model_access": Derived(access_of, ("model", "model_access")),
     "model_parameters": Derived(parameters_of, ("model", "model_parameters")),
     "context_length": Derived(context_of, ("model", "context_length")),
     "gpu_memory_gib": Derived(_gpu_gib, _GPU),
@@ -425,6 +450,21 @@ DERIVED: dict[str, Derived] = {
         ("knowledge_tokens",),
     ),
     **{f"{use}_memory_share": _memory_fact(use) for use in USES},
+    "icl_memory_share": Derived(
+        lambda answers: shown_memory_share(answers, "icl"), (*_SIZE, *_GPU, "context_length")
+    ),
+    "rag_memory_share": Derived(
+        lambda answers: shown_memory_share(answers, "rag"), (*_SIZE, *_GPU, "context_length")
+    ),
+    "icl_context_share": Derived(
+        lambda answers: context_share(answers, "icl"), _CONTEXT, ("prompt_tokens",)
+    ),
+    "rag_context_share": Derived(
+        lambda answers: context_share(answers, "rag"), _CONTEXT, ("prompt_tokens",)
+    ),
+    "lora_all_hours_share": Derived(
+        all_hours_share, (*_TRAINING, "gpu_hours", "labelled_examples"), ("gpu_hours",)
+    ),
     "lora_hours_share": Derived(
         lambda answers: hours_share(answers, "lora"), (*_TRAINING, "gpu_hours"), ("gpu_hours",)
     ),
@@ -458,7 +498,9 @@ def _settled(answers: Answers) -> set[str]:
     """Questions whose answers others have given."""
     given = [name for name in _SETTLES if getattr(answers, name) is not None]
     settled = {name for giving in given for name in _SETTLES[giving]}
-    return settled | set(_OWN_GPUS if answers.model_access == "hosted" else ())
+    if access_of(answers) == "hosted":
+        settled |= {"model", "model_access", *_OWN_GPUS}
+    return settled
 
 
 def may_change(fact: str, facts: Facts, unasked: Set[str]) -> bool:
@@ -526,18 +568,32 @@ def _said_in(data: Any, say: Language) -> Any:
     return data
 
 
-def _ways(
-    node: Node, facts: Facts, free: Callable[[str], bool]
-) -> Iterator[tuple[Condition | None, str | None]]:
-    """Conditions that are looked at in a node, and the nodes to which it may lead."""
-    yield from ((effect.when, None) for effect in node.effects)
+def _possible_branches(node: Node, facts: Facts, free: Callable[[str], bool]) -> list[Branch]:
+    """The ways out of a node that may be taken."""
+    found = []
     for branch in node.branches:
         possible = branch.when.possible(facts, free) if branch.when else frozenset((True,))
-        yield branch.when, branch.next if True in possible else None
-        if True in possible:
-            yield from ((effect.when, None) for effect in branch.effects)
+        found += [branch] if True in possible else []
         if possible == {True}:
-            return
+            break
+    return found
+
+
+def _ways(
+    node: Node, facts: Facts, free: Callable[[str], bool], blocked: Set[str]
+) -> Iterator[tuple[Condition | None, str | None]]:
+    """Conditions that are looked at in a node, and the nodes to which it may lead.
+
+    What is said of blocked methods alone matters to nobody.
+    """
+    branches = _possible_branches(node, facts, free)
+    # Those before the last possible one were looked at as well, whether they can hold or not.
+    for branch in node.branches[: node.branches.index(branches[-1]) + 1]:
+        yield branch.when, branch.next if branch in branches else None
+    effects = [effect for branch in branches for effect in branch.effects]
+    for effect in (*effects, *node.effects):
+        if not effect.methods or not blocked >= set(effect.methods):
+            yield effect.when, None
 
 
 def load_flowchart(path: Path | None = None) -> Flowchart:

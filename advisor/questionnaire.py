@@ -96,6 +96,20 @@ class Answers(BaseModel):
         le=1,
         typical=(0.6, 0.75, 0.9),
     )
+    model: str | None = _ask(
+        "Which base model is it?",
+        "Its shape gives memory, time and context. Part of the catalogue, or a folder.",
+        "name such as llama-3.1-8b, or a folder with config.json",
+        max_length=200,
+    )
+    model_access: Literal["open", "hosted"] | None = _ask(
+        "Are the weights at hand (open), or is the model behind an API (hosted)?",
+        "Only weights at hand can be tuned freely.",
+        suggested="open",
+    )
+    data_may_leave: bool | None = _ask(
+        "May the data leave the house?", "If not, hosted models are out."
+    )
     current_score: float | None = _ask(
         "Which score does the plain prompt reach?",
         "If it reaches the target, nothing needs adapting.",
@@ -255,17 +269,10 @@ class Answers(BaseModel):
         gt=0,
         typical=(0.5, 2, 10),
     )
-    model: str | None = _ask(
-        "Which base model is it?",
-        "Its shape gives memory, time and context. Part of the catalogue, or a folder.",
-        "name such as llama-3.1-8b, or a folder with config.json",
-        max_length=200,
-    )
     model_parameters: int | None = _ask(
         "How many parameters does the base model have?",
-        "Small models learn little from demonstrations. Suggested: SmolLM2-135M.",
+        "Small models learn little from demonstrations.",
         "parameters",
-        suggested="134,515,008",
         gt=0,
         typical=(134_515_008, 1_700_000_000, 8_000_000_000, 70_000_000_000),
     )
@@ -273,14 +280,8 @@ class Answers(BaseModel):
         "How long is the model's context?",
         "It bounds what can be shown.",
         "tokens",
-        suggested="8,192",
         gt=0,
         typical=(4096, 32_768, 131_072),
-    )
-    model_access: Literal["open", "hosted"] | None = _ask(
-        "Are the weights at hand (open), or is the model behind an API (hosted)?",
-        "Only weights at hand can be tuned freely.",
-        suggested="open",
     )
     gpu: GpuName | None = _ask(
         "Which GPU is at hand?", "It gives memory, speed and price; ? if it is none of these."
@@ -294,7 +295,7 @@ class Answers(BaseModel):
     )
     gpu_count: int | None = _ask(
         "How many such GPUs are there?",
-        "As above.",
+        "Together they hold larger models.",
         "GPUs",
         suggested="1",
         ge=0,
@@ -313,9 +314,6 @@ class Answers(BaseModel):
         "USD",
         ge=0,
         typical=(100, 1000, 10_000),
-    )
-    data_may_leave: bool | None = _ask(
-        "May the data leave the house?", "If not, hosted models are out."
     )
     retrieval_skill: Skill | None = _ask(
         "How well does the team know search systems?", "Without any, retrieval costs more."

@@ -8,6 +8,8 @@ from typing import NamedTuple
 from advisor.flowchart import Effect, Flowchart, Step, Verdict, facts_of
 from advisor.questionnaire import Answers
 
+REFERENCE = "zero-shot"
+
 
 class Said(NamedTuple):
     """An effect, and the node where it was said."""
@@ -40,15 +42,28 @@ def places(chart: Flowchart, said: Sequence[Said]) -> list[Place]:
             strength[name] -= effect.strength
         blocked.update(effect.block or ())
     found = (Place(name, strength[name], name in blocked) for name in chart.methods)
+    return ordered(found)
+
+
+def ordered(found: Iterable[Place]) -> list[Place]:
+    """Usable methods first, by strength; equals as they come."""
     return sorted(found, key=lambda place: (place.blocked, -place.strength))
 
 
 def verdict_of(said: Sequence[Said], ranked: Sequence[Place]) -> Verdict:
-    """The kind of outcome: what the chart says first, else whether any method can be used."""
+    """The kind of outcome: what the chart says first, else whether any method can be used.
+
+    No method gets there where the plain prompt is still the best although more speaks against it
+    than for it.
+    """
     for _, effect in said:
         if effect.verdict is not None:
             return effect.verdict
-    return "no_method_fits" if ranked[0].blocked else "adapt"
+    first = ranked[0]
+    if first.blocked:
+        return "no_method_fits"
+    beaten = first.method == REFERENCE and first.strength < 0
+    return "no_method_reaches" if beaten else "adapt"
 
 
 def outcome(answers: Answers, chart: Flowchart) -> str:

@@ -12,7 +12,7 @@ from advisor.flowchart import Claim, Effect, Flowchart, Step, Verdict, citing
 from advisor.language import ENGLISH, Language
 from advisor.mermaid import draw
 from advisor.questionnaire import Answers
-from advisor.ranking import Place, Said, places, said_on, verdict_of
+from advisor.ranking import REFERENCE, Place, Said, places, said_on, verdict_of
 from advisor.sizing import (
     MethodEstimate,
     break_evens_of,
@@ -22,7 +22,6 @@ from advisor.sizing import (
 )
 from advisor.what_if import Confidence, Unknown, WhatIf, confidence, unknown_that_matter, what_ifs
 
-REFERENCE = "zero-shot"
 # More candidates than this make a bench long; the cheap ones cost little to keep.
 _MOST_CANDIDATES = 6
 
@@ -217,6 +216,13 @@ def _text(verdict: Verdict, said: Sequence[Said], order: Sequence[Place], say: L
             "No method fits the means: take a smaller base model, or a hosted one where the data "
             "may leave the house, or change the means."
         )
+    if verdict == "no_method_reaches":
+        return say(
+            "The plain prompt is not enough, and nothing that these answers allow promises more: "
+            "collect labels or facts, or change the goal or the base model."
+        )
+    if order[0].method == REFERENCE:
+        return say("Stay with the plain prompt: nothing in these answers calls for more.")
     return say(
         "Climb to {method}, step by step, and stop as soon as the target is reached.",
         method=order[0].method,
@@ -240,6 +246,9 @@ def _ladder(
     if any(effect.verdict for _, effect in said):
         return
     rungs = _rungs(chart, order)
+    if answers.current_score is not None and len(rungs) > 1:
+        # The plain prompt is measured already.
+        rungs.remove(REFERENCE)
     for place, rung in enumerate(rungs):
         above = rungs[place + 1] if place + 1 < len(rungs) else None
         yield LadderStep(

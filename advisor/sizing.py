@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from math import log
+from math import inf, log
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from advisor.errors import EstimateError
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 Use = Literal["inference", "inference_4bit", "lora", "qlora", "full"]
 USES: tuple[Use, ...] = ("inference", "inference_4bit", "lora", "qlora", "full")
+# What stands in a prompt beside instruction and input: demonstrations or passages.
+Shown = Literal["plain", "icl", "rag"]
 # What the methods of this project show and do: four demonstrations, two passages of 200 tokens,
 # five epochs.
 _DEMONSTRATIONS, _PASSAGES, _PASSAGE_TOKENS, _EPOCHS = 4, 2, 200, 5
@@ -70,6 +72,8 @@ class _Size(NamedTuple):
     parameters: int | None
     prompt_tokens: int
     answer_tokens: int
+    context: int | None
+    shown: Shown
 
 
 # ---------------------------------------------------------------- the model and the GPU
@@ -82,9 +86,7 @@ def shape_named(model: str) -> ModelShape | None:
     Raises:
         EstimateError: it is no folder with config.json, and in no catalogue.
     """
-    if model.lower() in (name.lower() for name in _prices().hosted_million_tokens):
-        return None
-    return load_shape(model)
+    return None if _is_hosted(model) else load_shape(model)
 
 
 @cache
@@ -103,6 +105,16 @@ def parameters_of(answers: Answers) -> int | None:
     """Parameters of the base model: counted if it is named, else as answered."""
     shape = shape_named(answers.model) if answers.model else None
     return shape.parameters if shape else answers.model_parameters
+
+
+def access_of(answers: Answers) -> str | None:
+    """Whether the model is open or hosted: a name that providers sell is hosted."""
+    hosted = bool(answers.model) and _is_hosted(answers.model or "")
+    return "hosted" if hosted else answers.model_access
+
+
+def _is_hosted(model: str) -> bool:
+    return model.lower() in (name.lower() for name in _prices().hosted_million_tokens)
 
 
 def context_of(answers: Answers) -> int | None:
@@ -130,18 +142,18 @@ def _all_gpu_bytes(answers: Answers) -> float | None:
 # ---------------------------------------------------------------- memory
 
 
-def memory_of(answers: Answers, use: Use) -> MemoryEstimate | None:
+def memory_of(answers: Answers, use: Use, shown: Shown = "plain") -> MemoryEstimate | None:
     """Memory of answering or training, in batches of one; None if hosted or of unknown size.
 
     Of a model whose size alone is known, that of the catalogue's nearest, in proportion.
+
+    Args:
+        answers: of the use case.
+        use: what is done with the model.
+        shown: what a query shows it; training always shows passages.
     """
-    size = _Size(
-        model=answers.model,
-        parameters=parameters_of(answers),
-        prompt_tokens=_tokens(answers, "prompt_tokens"),
-        answer_tokens=_tokens(answers, "answer_tokens"),
-    )
-    if not size.parameters or answers.model_access == "hosted":
+    size = _plain_size(answers)._replace(shown=shown)
+    if not size.parameters or access_of(answers) == "hosted":
         return None
     found = _memory(size, use)
     return found if gpu_bytes_of(answers) != 0 else _on_cpu(found)
@@ -155,7 +167,7 @@ def _on_cpu(estimate: MemoryEstimate) -> MemoryEstimate:
 @cache
 def _memory(size: _Size, use: Use) -> MemoryEstimate:
     assert size.parameters is not None
-    setup = _setup(use, size.prompt_tokens, size.answer_tokens)
+    setup = _setup(use, size)
     shape = shape_named(size.model) if size.model else None
     if shape is not None:
         return estimate_memory(shape, setup)
@@ -163,20 +175,46 @@ def _memory(size: _Size, use: Use) -> MemoryEstimate:
     return _scaled(estimate_memory(nearest, setup), size.parameters / nearest.parameters)
 
 
-def _setup(use: Use, prompt_tokens: int, answer_tokens: int) -> Setup:
-    """The longest prompt of any method, so that none takes more than is said."""
-    demonstrations = _DEMONSTRATIONS * (prompt_tokens + answer_tokens)
-    longest = prompt_tokens + max(demonstrations, _PASSAGES * _PASSAGE_TOKENS)
+def _setup(use: Use, size: _Size) -> Setup:
+    """Batches of one; a prompt beyond the context is cut, so that it takes no more than that."""
+    answer = size.answer_tokens
     if use == "inference" or use == "inference_4bit":  # noqa: PLR1714, for the type checker
         return Setup(
             method="inference",
-            sequence=longest,
-            output_tokens=answer_tokens,
+            sequence=_within(_shown_tokens(size.shown, size.prompt_tokens, answer), size.context),
+            output_tokens=answer,
             four_bit=use == "inference_4bit",
         )
-    trained = prompt_tokens + answer_tokens + _PASSAGES * _PASSAGE_TOKENS
+    trained = size.prompt_tokens + answer + _PASSAGES * _PASSAGE_TOKENS
     precision: Literal["bf16-mixed", "bf16"] = "bf16-mixed" if use == "full" else "bf16"
-    return Setup(method=use, precision=precision, sequence=trained, checkpointing=True)
+    return Setup(
+        method=use,
+        precision=precision,
+        sequence=_within(trained, size.context),
+        checkpointing=True,
+    )
+
+
+def _within(tokens: int, context: int | None) -> int:
+    return min(tokens, context) if context else tokens
+
+
+def _shown_tokens(shown: Shown, prompt_tokens: int, answer_tokens: int) -> int:
+    more = {
+        "plain": 0,
+        "icl": _DEMONSTRATIONS * (prompt_tokens + answer_tokens),
+        "rag": _PASSAGES * _PASSAGE_TOKENS,
+    }
+    return prompt_tokens + more[shown]
+
+
+def context_share(answers: Answers, shown: Shown) -> float | None:
+    """Prompt and answer as a share of the context; None if either is not known."""
+    context = context_of(answers)
+    if context is None or answers.prompt_tokens is None:
+        return None
+    answer = _tokens(answers, "answer_tokens")
+    return (_shown_tokens(shown, answers.prompt_tokens, answer) + answer) / context
 
 
 def _scaled(estimate: MemoryEstimate, factor: float) -> MemoryEstimate:
@@ -211,15 +249,43 @@ def memory_share(answers: Answers, use: Use) -> float | None:
     return memory.total.likely / room if memory and room else None
 
 
+def shown_memory_share(answers: Answers, shown: Shown) -> float | None:
+    """Likely memory of a prompt with what is shown in it, as a share of all GPUs'.
+
+    With 4-bit weights where the plain prompt does not fit with 16-bit ones.
+    """
+    room = _all_gpu_bytes(answers)
+    memory = _answering(answers, shown)[0] if room else None
+    return memory.total.likely / room if memory and room else None
+
+
 def hours_share(answers: Answers, use: _Training) -> float | None:
     """Likely hours of training as a share of those at hand; None if either is not known.
 
     Of training on the fewest labels that tuning asks for: of more, a part can be taken.
     """
     time = _training(answers, use, labels_to_tune(answers))
-    if time is None or not answers.gpu_hours:
+    return _share(time.total.likely / 3600, _gpu_hours(answers)) if time else None
+
+
+def all_hours_share(answers: Answers) -> float | None:
+    """Likely hours of LoRA on all labels, as a share of those at hand; None if not known."""
+    time = _training(answers, "lora", answers.labelled_examples)
+    return _share(time.total.likely / 3600, _gpu_hours(answers)) if time else None
+
+
+def _gpu_hours(answers: Answers) -> float | None:
+    """Hours of all GPUs together."""
+    if answers.gpu_hours is None:
         return None
-    return time.total.likely / 3600 / answers.gpu_hours
+    return answers.gpu_hours * (answers.gpu_count or 1)
+
+
+def _share(amount: float, of: float | None) -> float | None:
+    """Part of what is at hand; anything is infinitely much of nothing."""
+    if of is None:
+        return None
+    return amount / of if of else inf
 
 
 def tuning_cost_share(answers: Answers) -> float | None:
@@ -227,8 +293,6 @@ def tuning_cost_share(answers: Answers) -> float | None:
 
     As a share of the budget; None if neither cost is known, or the budget is not.
     """
-    if not answers.budget_usd:
-        return None
     labels, training = (
         label_cost_usd(answers),
         _training(answers, "lora", labels_to_tune(answers)),
@@ -237,12 +301,16 @@ def tuning_cost_share(answers: Answers) -> float | None:
     if labels is None and (training is None or hour is None):
         return None
     trained = training.total.likely / 3600 * hour.usd if training and hour else 0.0
-    return ((labels or 0.0) + trained) / answers.budget_usd
+    return _share((labels or 0.0) + trained, answers.budget_usd)
 
 
 def labels_to_tune(answers: Answers) -> int:
     """The fewest labelled examples that tuning asks for."""
-    if answers.classes and "label_set" in (answers.behaviour or ()):
+    if answers.classes and (
+        "label_set" in (answers.behaviour or ())
+        or answers.task_kind == "classification"
+        or answers.output == "label"
+    ):
         return max(_LABELS_TO_TUNE, _LABELS_PER_CLASS * answers.classes)
     return _LABELS_TO_TUNE
 
@@ -296,14 +364,33 @@ def estimate_method(name: str, answers: Answers) -> MethodEstimate:
 
 def _fitting(name: str, answers: Answers) -> tuple[MemoryEstimate | None, Literal[4, 16]]:
     """Memory with 16-bit weights, or with 4-bit ones where those alone fit the GPU."""
-    use: Use = _TRAINED.get(name, "inference")
-    memory, room = memory_of(answers, use), _all_gpu_bytes(answers)
-    if memory is None or not room or use == "full" or memory.total.likely <= room:
+    training = _TRAINED.get(name)
+    if training is None:
+        return _answering(answers, _shows(name))
+    memory, room = memory_of(answers, training), _all_gpu_bytes(answers)
+    if training == "full" or _fits(memory, room):
         return memory, 16
-    smaller = memory_of(answers, "qlora" if use == "lora" else "inference_4bit")
-    if smaller is None or smaller.total.likely > room:
-        return memory, 16
-    return smaller, 4
+    smaller = memory_of(answers, "qlora")
+    return (smaller, 4) if _fits(smaller, room) else (memory, 16)
+
+
+def _answering(answers: Answers, shown: Shown) -> tuple[MemoryEstimate | None, Literal[4, 16]]:
+    room = _all_gpu_bytes(answers)
+    plain, plain_4bit = (memory_of(answers, use) for use in ("inference", "inference_4bit"))
+    if _fits(plain, room) or not _fits(plain_4bit, room):
+        return memory_of(answers, "inference", shown), 16
+    return memory_of(answers, "inference_4bit", shown), 4
+
+
+def _fits(memory: MemoryEstimate | None, room: float | None) -> bool:
+    """Whether it fits; where nothing is known, nothing speaks against it."""
+    return memory is None or not room or memory.total.likely < room
+
+
+def _shows(name: str) -> Shown:
+    if name.startswith("icl"):
+        return "icl"
+    return "rag" if _retrieves(name) else "plain"
 
 
 def _tokens(answers: Answers, key: Literal["prompt_tokens", "answer_tokens"]) -> int:
@@ -340,12 +427,18 @@ def _training(
     tokens = _train_tokens(answers, examples, retrieves=retrieves)
     if shape is None or gpu is None or not tokens:
         return None
-    setup = _setup(use, *_pair(answers))
-    return training_time(shape, setup, gpu, tokens)
+    return training_time(shape, _setup(use, _plain_size(answers)), gpu, tokens)
 
 
-def _pair(answers: Answers) -> tuple[int, int]:
-    return _tokens(answers, "prompt_tokens"), _tokens(answers, "answer_tokens")
+def _plain_size(answers: Answers) -> _Size:
+    return _Size(
+        model=answers.model,
+        parameters=parameters_of(answers),
+        prompt_tokens=_tokens(answers, "prompt_tokens"),
+        answer_tokens=_tokens(answers, "answer_tokens"),
+        context=context_of(answers),
+        shown="plain",
+    )
 
 
 def _shape(answers: Answers) -> ModelShape | None:
@@ -393,7 +486,7 @@ def _means(name: str, answers: Answers) -> Means | None:
         shape, gpu = next(iter(catalogue().values())), find_gpu("L4")
     elif shape is None or gpu is None or _gpu_hour(answers) is None:
         return None
-    setup = _setup(_TRAINED.get(name, "lora"), *_pair(answers))
+    setup = _setup(_TRAINED.get(name, "lora"), _plain_size(answers))
     return Means(shape, setup, gpu, _prices(), hosted)
 
 

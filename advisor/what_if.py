@@ -199,6 +199,7 @@ def _numbers(name: str, answers: Answers, chart: Flowchart) -> list[float]:
             limit = getattr(answers, other or "", None)
             if limit is not None:
                 found |= {limit, max(0.0, round(limit - 0.01, 4))}
+                found.add(min(largest(questions()[name]), round(limit + 0.01, 4)))
     return sorted(found)
 
 

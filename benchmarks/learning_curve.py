@@ -10,6 +10,7 @@ from benchmarks.statistics import Floats, Outcomes, score_interval
 from strategies.data import Frozen
 
 _DRAWS = 2000
+_DOUBLINGS = 3
 
 
 class Range(Frozen):
@@ -39,13 +40,18 @@ class LearningCurve(Frozen):
     pays: bool
 
     def labels_for(self, target: float) -> int | None:
-        """Labels at which the line meets a score; None where no doubling is seen to help."""
+        """Labels at which the line meets a score.
+
+        None where no doubling is seen to help, or more than three would be needed: so far no
+        line can be trusted.
+        """
         last = self.scores[-1].likely
         if last >= target:
             return self.labels[-1]
         if not self.pays:
             return None
-        return int(self.labels[-1] * 2.0 ** ((target - last) / self.gain.likely))
+        doublings = (target - last) / self.gain.likely
+        return round(self.labels[-1] * 2.0**doublings) if doublings <= _DOUBLINGS else None
 
 
 def fit_curve(labels: Sequence[int], outcomes: Sequence[Outcomes], seed: int = 0) -> LearningCurve:

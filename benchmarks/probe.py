@@ -73,11 +73,16 @@ class Step(Frozen):
 
 
 class Probe(Frozen):
-    """All measurements so far; ``probe.json``."""
+    """All measurements so far; ``probe.json``.
+
+    Attributes:
+        closed: whether answers are choices, scored by likelihood.
+    """
 
     schema_version: Literal[1] = 1
     setting: ProbeSetting
     metric: str
+    closed: bool
     steps: tuple[Step, ...] = ()
     curve: LearningCurve | None = None
 
@@ -103,7 +108,7 @@ def probe(
     task = _cut(setting)
     setting = setting.model_copy(update={"task_sha256": task.sha256})
     file = folder / "probe.json"
-    found = Probe(setting=setting, metric=task.metric)
+    found = Probe(setting=setting, metric=task.metric, closed=task.closed)
     if file.exists() and (known := read_record(file, Probe)).setting == setting:
         found = known
     for number, (name, labels) in enumerate(_wanted(task, setting)):
@@ -168,10 +173,14 @@ def _measured(
     from benchmarks.store import ArtifactStore
     from strategies.device import resolve_precision
 
+    if name == "floor":
+        # A baseline costs nothing to train: it gets every label there is.
+        every = load_task(setting.task).train
+        asked = {item.id for item in task.test}
+        train = tuple(item for item in every if item.id not in asked)
+        return _floor(task.model_copy(update={"train": train}), progress)
     if labels is not None:
         task = task.model_copy(update={"train": task.train[:labels]})
-    if name == "floor":
-        return _floor(task, setting, progress)
     method = _method(name, setting)
     plan = Plan(
         task=setting.task,
@@ -194,7 +203,7 @@ def _method(name: StepName, setting: ProbeSetting) -> Method:
     return registry().method(called).with_training(epochs=setting.epochs)
 
 
-def _floor(task: Task, setting: ProbeSetting, progress: Progress) -> Step:
+def _floor(task: Task, progress: Progress) -> Step:
     """The best baseline without a language model."""
     from benchmarks.floors import floors_for, prepare_floor
     from strategies.embedding import load_embedder
@@ -278,15 +287,22 @@ def _curve(found: Probe) -> LearningCurve | None:
     return fit_curve([step.labels or 0 for step in trained], outcomes)
 
 
-def measured_answers(found: Probe) -> dict[str, Any]:
-    """The questionnaire's answers that a probe has measured."""
+def measured_answers(found: Probe, target: float | None) -> dict[str, Any]:
+    """The questionnaire's answers that a probe has measured.
+
+    A score that meets the target is an answer only where its whole interval does: the end of a
+    walk should not rest on the luck of a few items.
+    """
     answers: dict[str, Any] = {}
-    plain, floor = found.step("plain"), found.step("floor")
+    plain = found.step("plain")
     if plain is not None:
-        answers["current_score"] = _share(plain.score.likely)
         answers["prompt_tokens"] = max(1, round(plain.prompt_tokens or 1))
-    if floor is not None:
-        answers["classical_score"] = _share(floor.score.likely)
+    scored = ((plain, "current_score"), (found.step("floor"), "classical_score"))
+    for step, key in scored:
+        if step is not None and (
+            target is None or not step.score.low < target <= step.score.likely
+        ):
+            answers[key] = _share(step.score.likely)
     failures = _failures(found)
     return answers | ({"failures": failures} if failures else {})
 
@@ -301,7 +317,8 @@ def _failures(found: Probe) -> list[str]:
     failures = []
     if gold is not None and gold.gain is not None and gold.gain.low > 0:
         failures.append("lacks_facts")
-    if plain is not None and plain.format_validity is not None:
+    # Where choices are scored by likelihood, no answer breaks the format.
+    if plain is not None and plain.format_validity is not None and not found.closed:
         failures += ["wrong_format"] if plain.format_validity < 1 - _BROKEN else []
     return failures
 
@@ -326,8 +343,8 @@ def _reading(found: Probe) -> Iterator[str]:
         )
     else:
         yield (
-            f"Gold passages add {_points(gold.gain)} points: it is not seen to read them, so "
-            "retrieval alone will not help this model."
+            f"Gold passages add {_points(gold.gain)} points: on so few items it is not seen to "
+            "read them, so retrieval alone may not help this model."
         )
 
 
@@ -350,7 +367,11 @@ def _more_labels(curve: LearningCurve, target: float | None) -> Iterator[str]:
         yield "More labels are not seen to pay."
         return
     needed = curve.labels_for(target) if target is not None else None
-    if needed is not None and target is not None and needed > curve.labels[-1]:
+    if target is None:
+        return
+    if needed is None:
+        yield f"{target:g} lies beyond what eight times the labels would bring at that rate."
+    elif needed > curve.labels[-1]:
         yield f"At that rate {target:g} takes {needed:,} labels or more."
 
 

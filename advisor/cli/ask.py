@@ -76,10 +76,10 @@ def ask(
     from advisor.recommend import recommend
 
     _refuse_plan(plan, task)
-    if answers is None and not no_input:
-        _refuse_to_lose(save)
+    _refuse_to_lose(save, answers)
     say = language(lang.value)
     if template is not None:
+        _refuse_to_lose(template, answers)
         from advisor.questionnaire import template as every_question
 
         _write(template, every_question(say))
@@ -115,10 +115,11 @@ def _refuse_plan(plan: Path | None, task: str | None) -> None:
         raise AdvisorError(f"--plan {plan}: advisor bench reads a plan from .yaml or .yml alone")
 
 
-def _refuse_to_lose(save: Path | None) -> None:
+def _refuse_to_lose(save: Path | None, answers: Path | None) -> None:
+    """Nothing is written over answers but those that were read."""
     from advisor.errors import AdvisorError
 
-    if save is not None and save.is_file():
+    if save is not None and save.is_file() and save != answers:
         raise AdvisorError(f"{save} exists. Go on with it: --answers {save}, or save elsewhere.")
 
 

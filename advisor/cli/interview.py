@@ -94,11 +94,15 @@ class Interview:
         if answer is _GO_BACK:
             if self._before:
                 _, self.answers = self._before.pop()
+                self._keep()
             else:
                 self._console.print(self._say("  This is the first question."), style="red")
             return
         self._before.append((name, self.answers))
         self.answers = self.answers.model_copy(update={name: answer})
+        self._keep()
+
+    def _keep(self) -> None:
         if self._save is not None:
             self._save(self.answers)
 

@@ -61,7 +61,7 @@ def probe(
         known |= load_answers(answers).model_dump(exclude_none=True)
     before = parse_answers(known, f"task {task}")
     setting = ProbeSetting(task=task, model=model, items=items, train=train, epochs=epochs)
-    folder = out or Path("runs") / f"probe-{Path(task).name}"
+    folder = out or Path("runs") / f"probe-{Path(task).name}-{Path(model).name}"
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     found = _watched(
@@ -69,7 +69,11 @@ def probe(
         folder / "probe.log",
         quiet=as_json,
     )
-    after = parse_answers(known | measured_answers(found), f"task {task}")
+    measured = measured_answers(found, before.target_score)
+    failures = {*(before.failures or ()), *measured.get("failures", ())}
+    if failures:
+        measured["failures"] = sorted(failures)
+    after = parse_answers(known | measured | _model_answers(model), f"task {task}")
     if save is not None:
         from advisor.cli.ask import save_answers
 
@@ -80,6 +84,19 @@ def probe(
         _print_json(found, first, then)
         return
     _print(found, first, then, before.target_score)
+
+
+def _model_answers(model: str) -> dict[str, Any]:
+    """The model that was probed, and not the one that the task's own answers are about."""
+    from advisor.sizing import model_problem
+
+    known = model_problem(model) is None
+    return {
+        "model": model if known else None,
+        "model_parameters": None,
+        "context_length": None,
+        "model_access": "open",
+    }
 
 
 @contextmanager
@@ -156,9 +173,14 @@ def _changes(first: Recommendation, then: Recommendation) -> list[tuple[str, str
         for name, value in then.answers.items()
         if known.get(name) != value
     ]
-    rows.append(("advice", first.first or first.verdict, then.first or then.verdict))
+    rows.append(("advice", _advised(first), _advised(then)))
     before, after = (f"{advice.confidence.share:.0%}" for advice in (first, then))
     return [*rows, ("confidence", before, after)]
+
+
+def _advised(advice: Recommendation) -> str:
+    first = advice.first if advice.verdict == "adapt" else None
+    return first or advice.verdict
 
 
 def _print(found: Probe, first: Recommendation, then: Recommendation, target: float | None) -> None:

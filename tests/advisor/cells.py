@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from advisor.flowchart import END, Effect, Flowchart, Node
 from advisor.questionnaire import allowed, questions, takes_many
-from advisor.ranking import Place, Said, places
+from advisor.ranking import Place, Said, ordered, places, verdict_of
 
 Cell = dict[str, Any]
 
@@ -36,18 +36,16 @@ class End(NamedTuple):
 
     def ranked(self, chart: Flowchart) -> list[Place]:
         """Methods in their places, as a recommendation has them."""
-        found = (
+        return ordered(
             Place(name, strength, name in self.blocked)
             for name, strength in zip(chart.methods, self.strengths, strict=True)
         )
-        return sorted(found, key=lambda place: (place.blocked, -place.strength))
 
     def first(self, chart: Flowchart) -> str:
         """The first method, or the verdict."""
         ranked = self.ranked(chart)
-        if self.verdict is not None:
-            return self.verdict
-        return "no_method_fits" if ranked[0].blocked else ranked[0].method
+        verdict = self.verdict or verdict_of((), ranked)
+        return ranked[0].method if verdict == "adapt" else verdict
 
 
 def values(chart: Flowchart, fact: str) -> list[Any]:

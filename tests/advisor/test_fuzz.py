@@ -17,6 +17,9 @@ from advisor.render import decision_record
 
 CHART = load_flowchart()
 FILES = 1_000
+OUTCOMES = {
+    *CHART.methods, "no_adaptation", "no_language_model", "no_method_fits", "no_method_reaches",
+}  # fmt: skip
 _ODD: tuple[Any, ...] = (
     "", " ", "yes", "?", "none", "NaN", ".inf", "-1", "1e400", "0x10", "1_000", "é\u202e", "\x07",
     -1, 0, 1.5, 10**30, True, None, [], [[]], {}, {"a": 1}, ["tone", "tone"], ["tone", 7],
@@ -64,11 +67,10 @@ def test_a_thousand_answers_files_give_advice_or_one_message(tmp_path: Path) -> 
             answers = load_answers(file)
         except AnswersError as error:
             refused += 1
-            assert str(file) in str(error) or "answer" in str(error), number
-            assert "Traceback" not in str(error)
+            assert str(error).startswith(str(file)), number
             continue
         advised += 1
-        assert outcome(answers, CHART)
+        assert outcome(answers, CHART).replace(" ", "_") in OUTCOMES
         if number % 20 == 0:
             assert decision_record(recommend(answers, CHART)).startswith("# Which")
     assert advised > FILES / 10

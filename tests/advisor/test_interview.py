@@ -75,7 +75,7 @@ def test_enter_takes_what_stands_in_brackets(tmp_path: Path) -> None:
     said = _to_the_end(child, "")
     assert child.exitstatus == 0
     answers = load_answers(saved)
-    assert answers.model_parameters == 134_515_008
+    assert answers.model_access == "open"
     assert answers.labelled_examples is None
     assert "Are these tasks alike?" not in said
 

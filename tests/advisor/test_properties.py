@@ -16,6 +16,7 @@ from advisor.questionnaire import (
     is_text,
     is_whole,
     largest,
+    least,
     parse_answers,
     questions,
     takes_many,
@@ -41,30 +42,59 @@ def _firsts(**shared: Any) -> set[str]:
     return {end.first(CHART) for end in _ends(**shared)}
 
 
+@pytest.mark.slow
 def test_every_cell_has_an_outcome_and_every_outcome_a_cell() -> None:
     found: set[str] = set()
     for knowledge in ("none", "changing"):
         for labels in (9, 2_000):
             found |= _firsts(knowledge=knowledge, labelled_examples=labels)
     assert found <= {*CHART.methods, *VERDICTS}
-    # These two are there to be compared with nearest demonstrations and with raft.
-    assert {*CHART.methods, *VERDICTS} - found == {"icl-random", "rag+lora"}
+    # Random demonstrations are there to be compared with nearest ones.
+    assert {*CHART.methods, *VERDICTS} - found == {"icl-random"}
 
 
-@pytest.mark.parametrize("labels", values(CHART, "labelled_examples"))
-def test_changing_knowledge_is_never_injected_by_tuning(labels: int | None) -> None:
-    firsts = _firsts(knowledge="changing", labelled_examples=labels)
-    assert firsts & RETRIEVING
+@pytest.mark.slow
+@pytest.mark.parametrize("labels", [None, 0, 9, 45, 90, 1_800, 2_000])
+@pytest.mark.parametrize(
+    ("fits", "retrieves"),
+    [
+        ({"rag_context_share": 0.9, "rag_memory_share": 0.9}, True),
+        ({"rag_context_share": 1.0}, False),
+        ({"rag_context_share": 0.9, "rag_memory_share": 1.0, "model_parameters": 3e9}, False),
+        ({"rag_context_share": 0.9, "rag_memory_share": 1.0, "model_parameters": 4e8}, True),
+    ],
+)
+def test_changing_knowledge_is_never_injected_by_tuning(
+    labels: int | None, fits: dict[str, float], retrieves: bool
+) -> None:
+    firsts = _firsts(knowledge="changing", labelled_examples=labels, **fits)
+    assert bool(firsts & RETRIEVING) == retrieves
     assert not firsts & {"lora", "full"}
 
 
 @pytest.mark.parametrize("leave", [False, None])
 def test_private_data_are_never_for_a_hosted_model(leave: bool | None) -> None:
     private = {"model_access": "hosted", "data_may_leave": leave, "knowledge_private": True}
-    assert _firsts(**private) == {"no_method_fits"}
-    assert all(end.blocked == set(CHART.methods) for end in _ends(**private))
+    for knowledge in (None, "static", "changing"):
+        assert _firsts(**private, knowledge=knowledge) == {"no_method_fits"}
+        found = _ends(**private, knowledge=knowledge)
+        assert all(end.blocked == set(CHART.methods) for end in found)
 
 
+def test_a_name_that_providers_sell_is_a_hosted_model() -> None:
+    for access in (None, "open", "hosted"):
+        values = {"model": "gpt-4.1", "model_access": access, "data_may_leave": False}
+        assert outcome(parse_answers(values, "test"), CHART) == "no method fits"
+
+
+@pytest.mark.slow
+def test_a_plain_prompt_that_is_known_to_miss_is_never_first() -> None:
+    for knowledge in ("none", "changing"):
+        missing = {"current_score": 0.4, "target_score": 0.5, "knowledge": knowledge}
+        assert "zero-shot" not in _firsts(**missing)
+
+
+@pytest.mark.slow
 def test_a_model_that_exceeds_the_gpu_is_never_first() -> None:
     large = {"model_parameters": 3e9, "model_access": "open", "labelled_examples": 2_000}
     none = {"inference_memory_share": 1.0, "inference_4bit_memory_share": 1.0}
@@ -102,9 +132,10 @@ def _values() -> st.SearchStrategy[dict[str, Any]]:
         elif is_text(field):
             some = st.sampled_from(["llama-3.1-8b", "smollm2-135m", "gpt-4.1"])
         elif is_whole(field):
-            some = st.integers(2, 10**11)
+            some = st.integers(least(field), 10**11)
         else:
-            some = st.floats(0.001, min(largest(field), 1e6), allow_nan=False)
+            lowest = 0.0 if least(field) == 0 else 0.001
+            some = st.floats(lowest, min(largest(field), 1e6), allow_nan=False)
         kinds[name] = st.none() | some
     return st.fixed_dictionaries(kinds)
 
@@ -131,11 +162,13 @@ def test_between_the_cells_the_same_holds(values: dict[str, Any]) -> None:
     assert first in {*CHART.methods, *(verdict.replace("_", " ") for verdict in VERDICTS)}
     if answers.knowledge == "changing":
         assert first not in ("lora", "full")
-    if answers.model_access == "hosted":
+    if facts_of(answers)["model_access"] == "hosted":
         assert first not in TUNED
         if answers.data_may_leave is False:
             assert all(place.blocked for place in ranked)
     usable = [place.method for place in ranked if not place.blocked]
+    if (answers.current_score or 1) < (answers.target_score or 0):
+        assert first != "zero-shot"
     small = (facts_of(answers)["model_parameters"] or 0) < 500_000_000
     if usable and not small:
         fits = estimate_method(usable[0], answers).fits

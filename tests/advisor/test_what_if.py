@@ -35,9 +35,9 @@ def test_a_gpu_too_small_is_told_how_large_it_has_to_be() -> None:
     advice = _advice(**STYLE, gpu_memory_gib=4)
     assert advice.verdict == "no_method_fits"
     enough = float(_then(advice, "gpu_memory_gib"))
-    assert _advice(**STYLE, gpu_memory_gib=enough).first == "lora"
+    assert _advice(**STYLE, gpu_memory_gib=enough).verdict == "adapt"
     # Three digits: one unit of the last less is too little.
-    assert _advice(**STYLE, gpu_memory_gib=enough - 0.01).first != "lora"
+    assert _advice(**STYLE, gpu_memory_gib=enough - 0.01).verdict == "no_method_fits"
 
 
 def test_two_gpus_do_where_one_is_too_small() -> None:
@@ -129,6 +129,12 @@ def _cases() -> list[Answers]:
             "failures": [None, ("lacks_facts",)],
         },
         {"target_score": [0.9], "annotator_agreement": [None, 0.8]},
+        {
+            "knowledge": ["static"],
+            "labelled_examples": [200],
+            "behaviour": [()],
+            "model_parameters": [8_000_000_000],
+        },
         {
             "labelled_examples": [None, 0, 5, 20, 200, 20_000],
             "behaviour": [None, (), ("style",)],
