@@ -238,16 +238,17 @@ def _print(advice: Recommendation, say: Language, measured: Evidence | None) -> 
 
 def _records(advice: Recommendation, say: Language) -> Iterator[tuple[str, ...]]:
     """The advice for other programs to read: what a line is, then what it says."""
-    from advisor.render import estimate_rows, rung_text
+    from advisor.render import estimate_rows, lists, rung_text
 
-    firm = advice.confidence
+    firm, listed = advice.confidence, dict(lists(advice, say))
     yield "advice", advice.text
     yield "confidence", f"{firm.share:.3f}", str(firm.completions)
     yield from (("provisional", why) for why in advice.provisional)
     yield from (("method", *_cells(ranked, say)) for ranked in advice.ranked)
     yield from (("estimate", *row) for row in estimate_rows(advice, say))
     yield from (("step", rung_text(step, say)) for step in advice.ladder)
-    yield from (("note", note) for note in advice.notes)
+    yield from (("note", note) for note in listed.get("To know", ()))
+    yield from (("break-even", line) for line in listed.get("Where costs break even", ()))
     yield from (("what-if", w.answer, w.now, w.then, w.first_then) for w in advice.what_ifs)
     for unknown in advice.unknown_that_matter:
         yield "unknown", unknown.answer, unknown.question, ", ".join(unknown.could_lead_to)

@@ -84,7 +84,7 @@ def test_without_a_terminal_each_thing_is_one_line_with_tabs() -> None:
     lines = [line.split("\t") for line in said.splitlines()]
     widths = {
         "advice": 2, "confidence": 3, "method": 4, "estimate": 8, "step": 2, "note": 2,
-        "what-if": 5, "unknown": 4,
+        "break-even": 2, "what-if": 5, "unknown": 4,
     }  # fmt: skip
     assert all(len(line) == widths[line[0]] for line in lines)
     assert lines[0][1].startswith("Climb to lora")

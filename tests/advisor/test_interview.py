@@ -16,7 +16,8 @@ from advisor import language as languages
 from advisor.cli.app import app
 from advisor.cli.interview import KEPT, parsed
 from advisor.errors import AdvisorError
-from advisor.questionnaire import Answers, load_answers, questions
+from advisor.flowchart import load_flowchart
+from advisor.questionnaire import Answers, load_answers, parse_answers, questions
 
 PROMPT = r"\[[^\]\r\n]*\]: $"
 
@@ -105,6 +106,22 @@ def test_only_what_can_still_change_the_advice_is_asked(tmp_path: Path) -> None:
     assert child.exitstatus == 0
     assert " more at most]" not in said
     assert "Choose a model with open weights" in said
+
+
+def test_what_an_answer_settles_is_not_asked() -> None:
+    chart, every = load_flowchart(), set(questions())
+
+    def asked(**known: object) -> set[str]:
+        return chart.open_questions(parse_answers(known, "test"), every - set(known))
+
+    assert asked() == every
+    hosted = asked(model="gpt-4.1", data_may_leave=True, knowledge="none")
+    assert not hosted & {"model_access", "gpu", "gpu_hours", "training_skill", "knowledge_private"}
+    assert "tasks_alike" not in asked(tasks=1)
+    assert "knowledge_tokens" not in asked(knowledge="none")
+    assert "gpu_memory_gib" not in asked(gpu="L40S")
+    # A name or a size will do.
+    assert "model" not in asked(model_parameters=8_000_000_000)
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
