@@ -435,7 +435,7 @@ def _memory_fact(use: Use) -> Derived:
 # The first four stand in the place of the answers of their name, which a model's or a GPU's name
 # may give as well.
 DERIVED: dict[str, Derived] = {
-    "model_access": Derived(access_of, ("model", "model_access")),
+    "model_access": Derived(access_of, ("model", "model_access", "gpu")),
     "model_parameters": Derived(parameters_of, ("model", "model_parameters")),
     "context_length": Derived(context_of, ("model", "context_length")),
     "gpu_memory_gib": Derived(_gpu_gib, _GPU),
@@ -484,11 +484,12 @@ def sources(fact: str) -> tuple[str, ...]:
     return DERIVED[fact].sources if fact in DERIVED else (fact,)
 
 
-# A name gives what could be asked for beside it, and a size does where no name is known.
+# A name gives what could be asked for beside it, and a size does where no name is known; who names
+# a GPU runs the model there.
 _SETTLES = {
     "model": ("model_parameters", "context_length"),
     "model_parameters": ("model",),
-    "gpu": ("gpu_memory_gib",),
+    "gpu": ("gpu_memory_gib", "model_access"),
 }
 
 _OWN_GPUS = ("gpu", "gpu_memory_gib", "gpu_count", "gpu_hours")

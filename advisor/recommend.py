@@ -157,7 +157,7 @@ def recommend(answers: Answers, chart: Flowchart, say: Language = ENGLISH) -> Re
         provisional=tuple(citing(e.provisional, e.evidence) for _, e in said if e.provisional),
         ranked=ranked,
         path=tuple(_path_step(step) for step in steps),
-        ladder=tuple(_ladder(chart, order, said, answers, say)),
+        ladder=tuple(_ladder(chart, order if verdict == "adapt" else (), said, answers, say)),
         notes=tuple(citing(e.note, e.evidence) for _, e in said if e.note),
         confidence=confidence(answers, chart),
         what_ifs=tuple(what_ifs(answers, chart)),
@@ -243,8 +243,6 @@ def _ladder(
     for _, effect in said:
         if effect.first:
             yield LadderStep(do=citing(effect.first, effect.evidence))
-    if any(effect.verdict for _, effect in said):
-        return
     rungs = _rungs(chart, order)
     if answers.current_score is not None and len(rungs) > 1:
         # The plain prompt is measured already.

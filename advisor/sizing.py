@@ -108,9 +108,14 @@ def parameters_of(answers: Answers) -> int | None:
 
 
 def access_of(answers: Answers) -> str | None:
-    """Whether the model is open or hosted: a name that providers sell is hosted."""
-    hosted = bool(answers.model) and _is_hosted(answers.model or "")
-    return "hosted" if hosted else answers.model_access
+    """Whether the model is open or hosted.
+
+    A name that providers sell is hosted; any other is open on a GPU of one's own, unless it is
+    said to be asked through an API.
+    """
+    if answers.model and _is_hosted(answers.model):
+        return "hosted"
+    return answers.model_access or ("open" if answers.gpu else None)
 
 
 def _is_hosted(model: str) -> bool:
