@@ -109,7 +109,9 @@ def lists(advice: Recommendation, say: Language = ENGLISH) -> Iterator[tuple[str
 
 def confidence_text(firm: Confidence, say: Language = ENGLISH) -> str:
     """How often the advice stays the same, and what it becomes otherwise."""
-    others = ", ".join(f"{say(name)} {share:.0%}" for name, share in firm.others.items())
+    others = ", ".join(
+        f"{say(name)} {share:.0%}" for name, share in firm.others.items() if share >= 0.005
+    )
     if firm.complete and firm.completions == 1:
         return say("Confidence: nothing that is not known can change this advice.")
     text = (
