@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check speed format lock clean
+.PHONY: demo test check coverage speed format lock clean
 .DEFAULT_GOAL := help
 
 help:  ## what can be made
@@ -38,6 +38,9 @@ check: $(READY)  ## lint, types, import contracts, unit tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/pytest -m 'not slow'
+
+coverage: $(READY)  ## what the unit tests reach; measuring it takes as long again as they do
 	$(BIN)/pytest -m 'not slow' --cov --cov-report=term:skip-covered
 
 speed: $(READY)  ## measures this harness beside its peers, into reports/speed (hours on two cores)

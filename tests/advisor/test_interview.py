@@ -23,7 +23,7 @@ PROMPT = r"\[[^\]\r\n]*\]: $"
 
 
 def _spawn(*arguments: str, folder: Path | None = None) -> Any:
-    return pexpect.spawn(
+    child = pexpect.spawn(
         sys.executable,
         ["-m", "advisor.cli.app", "ask", *arguments],
         encoding="utf-8",
@@ -32,6 +32,8 @@ def _spawn(*arguments: str, folder: Path | None = None) -> Any:
         dimensions=(50, 200),
         env={**os.environ, "PYTHONIOENCODING": "utf-8"},
     )
+    child.delaybeforesend = None
+    return child
 
 
 def _answer(child: Any, question: str, text: str) -> None:

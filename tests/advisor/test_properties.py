@@ -173,7 +173,7 @@ def test_between_the_cells_the_same_holds(values: dict[str, Any]) -> None:
         assert estimate_method(first, answers).fits in (None, "yes", "likely")
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(values=_values(), seed=st.randoms(use_true_random=False))
 def test_every_answers_file_has_an_outcome_and_its_order_does_not_matter(
     values: dict[str, Any], seed: Any

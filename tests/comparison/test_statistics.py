@@ -215,6 +215,7 @@ def test_the_jackknife_error_of_a_mean_is_the_textbook_one() -> None:
     assert statistics.difference_error(alone(values), zeros) == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_regret_among_equal_methods_is_naively_positive_and_cross_fitted_near_zero() -> None:
     # DESIGN: among seven equal methods at 150 items the naive figure averages 3 points.
     rng = np.random.default_rng(0)

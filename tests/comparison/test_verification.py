@@ -469,5 +469,6 @@ def test_a_verification_comes_back_from_its_json(tmp_path: Path) -> None:
     assert Verification.model_validate_json(found.model_dump_json()) == found
 
 
+@pytest.mark.slow
 def test_the_same_runs_give_the_same_figures(tmp_path: Path) -> None:
     assert two_runs(tmp_path / "a") == two_runs(tmp_path / "b")

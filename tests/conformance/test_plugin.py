@@ -108,6 +108,7 @@ def test_a_plugin_appears_among_the_methods(plugin: dict[str, str]) -> None:
     assert "shout+norms" in [method["name"] for method in listed]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_plugin_passes_the_conformance_suite(plugin: dict[str, str]) -> None:
     suite = "tests/conformance/test_strategies.py"

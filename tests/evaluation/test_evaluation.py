@@ -149,6 +149,7 @@ def test_a_task_that_no_method_can_answer_is_refused_with_the_reason(
         installed_task(_installed(tmp_path, **config))
 
 
+@pytest.mark.slow
 def test_an_unknown_task_of_lm_eval_is_refused() -> None:
     with pytest.raises(DataError, match="cannot load"):
         installed_task("lm-eval:no_such_task_anywhere.yaml")

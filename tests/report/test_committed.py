@@ -18,6 +18,7 @@ PLANS = RUNS.parent / "plans"
 BUNDLED = [spec.id for spec in bundled_tasks() if (RUNS / spec.id / "run.json").is_file()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BUNDLED)
 def test_a_committed_run_gives_its_committed_report(name: str) -> None:
     run = read_run(RUNS / name)

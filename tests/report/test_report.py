@@ -125,6 +125,7 @@ def as_html(markdown: str) -> str:
     return MarkdownIt("gfm-like", {"linkify": False, "html": True}).render(markdown)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["md", "html", "json"])
 def test_rendering_the_same_run_twice_gives_the_same_bytes(tmp_path: Path, form: str) -> None:
     comparison = rich_run(tmp_path / "r")
@@ -134,6 +135,7 @@ def test_rendering_the_same_run_twice_gives_the_same_bytes(tmp_path: Path, form:
     assert next(iter(first)) == f"report.{form}"
 
 
+@pytest.mark.slow
 def test_another_process_with_another_hash_seed_gives_the_same_bytes(tmp_path: Path) -> None:
     comparison = rich_run(tmp_path / "r")
     stored = tmp_path / "comparison.json"
@@ -341,6 +343,7 @@ def test_figures_are_written_with_their_units_and_dashes() -> None:
     assert numbers.mebibytes(3 * 2**20) == "3"
 
 
+@pytest.mark.slow
 def test_writing_a_report_leaves_its_files_and_the_comparison(tmp_path: Path) -> None:
     rich_run(tmp_path / "r", ["plain"])
     written = write_report(tmp_path / "r", ReportFormat.md, tmp_path / "out" / "letters.md")

@@ -150,6 +150,7 @@ def test_sentences_say_which_policies_the_runs_tell_apart(tmp_path: Path) -> Non
     assert not any("lies wholly" in line for line in said)
 
 
+@pytest.mark.slow
 def test_tasks_in_which_both_chose_the_same_tell_nothing(tmp_path: Path) -> None:
     arms = [Made("zero-shot", right(5)), Made("lora", right(30)), Made("full", right(5))]
     names = [f"task-{number}" for number in range(7)]
@@ -163,6 +164,7 @@ def test_tasks_in_which_both_chose_the_same_tell_nothing(tmp_path: Path) -> None
     assert [any(worse in line for line in lines) for lines in said] == [True, False]
 
 
+@pytest.mark.slow
 def test_six_tasks_that_agree_tell_the_advisor_from_a_policy(tmp_path: Path) -> None:
     arms = [Made("zero-shot", right(5)), Made("lora", right(30)), Made("full", right(31))]
     names = [f"task-{number}" for number in range(6)]

@@ -35,6 +35,7 @@ def test_no_score_beyond_one_is_expected() -> None:
     assert steep.twice.likely == 1
 
 
+@pytest.mark.slow
 def test_the_interval_of_the_gain_holds_it_as_often_as_it_says() -> None:
     drawing, held, true = np.random.default_rng(0), 0, 0.05
     for _ in range(200):
