@@ -144,6 +144,7 @@ def test_the_command_saves_answers_and_says_what_they_change(
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*gradient_checkpointing:FutureWarning")
 def test_a_real_probe_measures_and_ends(tmp_path: Path) -> None:
     setting = SETTING.model_copy(update={"items": 10, "train": 20})
     found = probe(setting, tmp_path, silent, lambda step: None)
