@@ -119,7 +119,7 @@ def access_of(answers: Answers) -> str | None:
 
 
 def _is_hosted(model: str) -> bool:
-    return model.lower() in (name.lower() for name in _prices().hosted_million_tokens)
+    return _hosted_price(model) is not None
 
 
 def context_of(answers: Answers) -> int | None:
@@ -249,9 +249,7 @@ def _sum(parts: Iterator[Part]) -> Range:
 
 def memory_share(answers: Answers, use: Use) -> float | None:
     """Likely memory as a share of all GPUs'; None if it is not known, or there is no GPU."""
-    room = _all_gpu_bytes(answers)
-    memory = memory_of(answers, use) if room else None
-    return memory.total.likely / room if memory and room else None
+    return _of_all_gpus(memory_of(answers, use), answers)
 
 
 def shown_memory_share(answers: Answers, shown: Shown) -> float | None:
@@ -259,8 +257,11 @@ def shown_memory_share(answers: Answers, shown: Shown) -> float | None:
 
     With 4-bit weights where the plain prompt does not fit with 16-bit ones.
     """
+    return _of_all_gpus(_answering(answers, shown)[0], answers)
+
+
+def _of_all_gpus(memory: MemoryEstimate | None, answers: Answers) -> float | None:
     room = _all_gpu_bytes(answers)
-    memory = _answering(answers, shown)[0] if room else None
     return memory.total.likely / room if memory and room else None
 
 
@@ -484,7 +485,7 @@ def _cost(name: str, answers: Answers) -> MethodCost | None:
 
 
 def _means(name: str, answers: Answers) -> Means | None:
-    hosted = _hosted_price(answers)
+    hosted = _hosted_price(answers.model or "")
     shape, gpu = _shape(answers), _gpu(answers)
     if hosted is not None:
         # What a hosted model costs does not depend on its shape or on a GPU.
@@ -495,10 +496,9 @@ def _means(name: str, answers: Answers) -> Means | None:
     return Means(shape, setup, gpu, _prices(), hosted)
 
 
-def _hosted_price(answers: Answers) -> Price | None:
+def _hosted_price(model: str) -> Price | None:
     known = _prices().hosted_million_tokens
-    wanted = (answers.model or "").lower()
-    return next((price for name, price in known.items() if name.lower() == wanted), None)
+    return next((price for name, price in known.items() if name.lower() == model.lower()), None)
 
 
 def break_evens_of(estimates: Mapping[str, MethodEstimate]) -> tuple[BreakEven, ...]:

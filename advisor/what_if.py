@@ -9,7 +9,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Iterator
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -228,9 +228,7 @@ def _meeting(fact: str, threshold: float, name: str, answers: Answers) -> set[fl
     steps = [step for step in _STEPS if least(field) <= step <= largest(field)]
     sides = [above(step) for step in steps]
     found: set[float] = set()
-    for (low, here), (high, there) in zip(
-        zip(steps, sides, strict=True), list(zip(steps, sides, strict=True))[1:], strict=False
-    ):
+    for (low, here), (high, there) in pairwise(zip(steps, sides, strict=True)):
         if None not in (here, there) and here != there:
             found |= _narrowed(low, high, above, whole=is_whole(field))
     return found
