@@ -66,14 +66,17 @@ class Interview:
             KeyboardInterrupt: Ctrl-C; ``answers`` holds what was answered.
         """
         self.answers = known
-        if self._open() and not sys.stdin.isatty():
+        remaining = self._open()
+        if not remaining:
+            return self.answers
+        if not sys.stdin.isatty():
             raise AdvisorError("There is no terminal to ask on. Add --no-input, or --answers FILE.")
-        if self._open():
-            self._console.print(
-                self._say("Enter takes the answer in brackets, ? is 'not known', < goes back.")
-            )
-        while remaining := self._open():
+        self._console.print(
+            self._say("Enter takes the answer in brackets, ? is 'not known', < goes back.")
+        )
+        while remaining:
             self._ask(remaining)
+            remaining = self._open()
         return self.answers
 
     def _open(self) -> list[str]:
