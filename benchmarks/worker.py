@@ -85,12 +85,14 @@ def real_parts() -> Parts:
 
 
 def _preload(plan: Plan) -> None:
+    if not plan.methods:
+        return
+    import benchmarks.answerer
+    import benchmarks.evaluation
+    import strategies.inference
+    from strategies.models import import_architecture, resolve
 
-    if plan.methods:
-        import strategies.inference
-        from strategies.models import import_architecture, resolve
-
-        import_architecture(resolve(plan.model))
+    import_architecture(resolve(plan.model))
     if any(method.trains for method in plan.methods):
         import strategies.training  # noqa: F401
 

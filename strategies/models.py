@@ -271,7 +271,7 @@ def import_architecture(resolved: ResolvedModel) -> None:
 
     if resolved.gguf_file is None:
         config = AutoConfig.from_pretrained(resolved.path)
-        MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config))
+        MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None)
 
 
 def load_model(resolved: ResolvedModel, precision: Precision, device: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import zipfile
 from pathlib import Path
 
@@ -10,7 +11,15 @@ import pytest
 
 from strategies import models
 from strategies.errors import ModelError
-from strategies.models import Packaged, load_tokenizer, packaged_folder, pull, resolve
+from strategies.models import (
+    Packaged,
+    ResolvedModel,
+    import_architecture,
+    load_tokenizer,
+    packaged_folder,
+    pull,
+    resolve,
+)
 
 
 def _wheel(folder: Path) -> Path:
@@ -100,3 +109,9 @@ def test_what_is_nowhere_is_refused_with_what_there_is() -> None:
 
 def test_a_tokenizer_has_a_padding_token(tiny_model: Path) -> None:
     assert load_tokenizer(resolve(str(tiny_model))).pad_token is not None
+
+
+def test_the_code_of_an_architecture_is_imported_without_its_weights(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "gpt_neox"}')
+    import_architecture(ResolvedModel("tiny", tmp_path, "0"))
+    assert "transformers.models.gpt_neox.modeling_gpt_neox" in sys.modules

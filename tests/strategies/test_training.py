@@ -76,7 +76,7 @@ def test_a_shared_beginning_is_read_once_and_changes_no_gradient(
     tiny_model: Path, weights: str
 ) -> None:
     job = _job(tiny_model)
-    rows = [encode_example(job.renderer, prompt, e.output, 64) for prompt, e in PAIRS[:4]]
+    rows = [encode_example(job.renderer, prompt, e.output, 64) for prompt, e in PAIRS[:4]] * 4
     gradients = []
     for share in (False, True):
         batch = LeftPaddingCollator(job.renderer.tokenizer.pad_token_id, share=share)(rows)
