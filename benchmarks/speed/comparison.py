@@ -10,7 +10,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,58 +31,109 @@ from strategies.method import Method, registry
 from strategies.models import load_model, load_tokenizer, resolve
 from strategies.rendering import Renderer
 
-TASK = "handbook-qa"
-METHODS = ("zero-shot", "icl-random", "icl-nearest", "rag", "lora", "rag+lora", "full")
-_UNTRAINED = 4
 _TRAIN, _VALIDATION = 100, 24
 _EMBEDDER = "all-minilm-l6-v2"
 # Trained weights differ by rounding, and greedy answers with them; a score may move by this.
 _SAME_SCORE = 0.05
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """Seven methods on one task.
+
+    Attributes:
+        task: a bundled one.
+        untrained: names of methods that train nothing.
+        lora: names of methods that answer with one adapter.
+        full: names of methods that answer with the same fully tuned weights.
+    """
+
+    task: str
+    untrained: tuple[str, ...]
+    lora: tuple[str, ...]
+    full: tuple[str, ...]
+
+    @property
+    def methods(self) -> tuple[Method, ...]:
+        """In the order in which scores are given."""
+        return tuple(map(_method, (*self.untrained, *self.lora, *self.full)))
+
+
+GENERATED = Comparison(
+    task="handbook-qa",
+    untrained=("zero-shot", "icl-random", "icl-nearest", "rag"),
+    lora=("lora", "rag+lora"),
+    full=("full",),
+)
+CHOSEN = Comparison(
+    task="ticket-triage",
+    untrained=("zero-shot", "icl-random", "icl-nearest"),
+    lora=("lora", "icl-nearest+lora"),
+    full=("full", "icl-nearest+full"),
+)
+
+
 def _method(name: str) -> Method:
+    known = registry()
+    if name in known.methods:
+        method = known.method(name)
+    else:
+        shown, tuned = (known.method(part) for part in name.split("+"))
+        method = Method(
+            name=name,
+            prompting=shown.prompting,
+            weights=tuned.weights,
+            train_prompting=tuned.prompting,
+        )
     # The one validation is of the last weights, so none but these can be kept.
-    return registry().method(name).with_training(epochs=1, validations_per_epoch=1)
+    return method.with_training(epochs=1, validations_per_epoch=1)
 
 
-def _ours(setting: Setting) -> Work:
-    plan = Plan(
-        task=TASK,
-        model=setting.model,
-        methods=tuple(_method(name) for name in METHODS),
-        floors=False,
-        precision=setting.precision,
-        threads=setting.threads,
-        limits=Limits(train=_TRAIN, validation=_VALIDATION, test=setting.items),
-        latency_items=1,
-    )
+def _ours(comparison: Comparison) -> Callable[[Setting], Work]:
+    def prepare(setting: Setting) -> Work:
+        plan = Plan(
+            task=comparison.task,
+            model=setting.model,
+            methods=comparison.methods,
+            floors=False,
+            precision=setting.precision,
+            threads=setting.threads,
+            limits=Limits(train=_TRAIN, validation=_VALIDATION, test=setting.items),
+            latency_items=1,
+        )
 
-    def work() -> list[JsonValue]:
-        with tempfile.TemporaryDirectory() as folder:
-            fresh = _fresh_home(Path(folder))
-            write_plan(Path(folder) / "plan.yaml", plan)
-            out = Path(folder) / "run"
-            bench = (sys.executable, "-m", "advisor.cli.app", "bench")
-            subprocess.run(
-                [*bench, f"{folder}/plan.yaml", "--out", str(out), "--quiet"],
-                env={**os.environ, "ADVISOR_HOME": str(fresh)},
-                check=True,
-                capture_output=True,
-            )
-            arms = {result.arm.name: result.arm for result in read_run(out).arms}
-        return [next(iter(arms[name].scores.values())) for name in METHODS]
+        def work() -> list[JsonValue]:
+            with tempfile.TemporaryDirectory() as folder:
+                fresh = _fresh_home(Path(folder))
+                write_plan(Path(folder) / "plan.yaml", plan)
+                out = Path(folder) / "run"
+                bench = (sys.executable, "-m", "advisor.cli.app", "bench")
+                subprocess.run(
+                    [*bench, f"{folder}/plan.yaml", "--out", str(out), "--quiet"],
+                    env={**os.environ, "ADVISOR_HOME": str(fresh)},
+                    check=True,
+                    capture_output=True,
+                )
+                arms = {result.arm.name: result.arm for result in read_run(out).arms}
+            return [next(iter(arms[method.name].scores.values())) for method in plan.methods]
 
-    return work
+        return work
+
+    return prepare
 
 
-def _peer(setting: Setting) -> Work:
-    def work() -> list[JsonValue]:
-        task = load_task(TASK).cut(Limits(train=_TRAIN, validation=_VALIDATION, test=setting.items))
-        with tempfile.TemporaryDirectory() as folder:
-            os.environ["ADVISOR_HOME"] = str(_fresh_home(Path(folder)))
-            return list(_Script(setting, task, Path(folder)).scores())
+def _peer(comparison: Comparison) -> Callable[[Setting], Work]:
+    def prepare(setting: Setting) -> Work:
+        def work() -> list[JsonValue]:
+            limits = Limits(train=_TRAIN, validation=_VALIDATION, test=setting.items)
+            task = load_task(comparison.task).cut(limits)
+            with tempfile.TemporaryDirectory() as folder:
+                os.environ["ADVISOR_HOME"] = str(_fresh_home(Path(folder)))
+                return list(_Script(setting, comparison, task, Path(folder)).scores())
 
-    return work
+        return work
+
+    return prepare
 
 
 def _fresh_home(folder: Path) -> Path:
@@ -96,23 +148,23 @@ def _fresh_home(folder: Path) -> Path:
 class _Script:
     """What an engineer writes who has lm-eval and TRL and an afternoon."""
 
-    def __init__(self, setting: Setting, task: Task, folder: Path) -> None:
-        self.setting, self.task, self.folder = setting, task, folder
+    def __init__(self, setting: Setting, comparison: Comparison, task: Task, folder: Path) -> None:
+        self.setting, self.comparison, self.task, self.folder = setting, comparison, task, folder
         self.model = resolve(setting.model)
         self.renderer = Renderer(load_tokenizer(self.model))
         self.embedder = load_embedder(_EMBEDDER)
 
     def scores(self) -> list[float | None]:
         base = self._lm()
-        found = {name: self._score(base, name) for name in METHODS[:_UNTRAINED]}
+        found = [self._score(base, name) for name in self.comparison.untrained]
         del base
         self._train("lora")
         adapted = self._lm(peft=str(self.folder / "lora"))
-        found |= {name: self._score(adapted, name) for name in ("lora", "rag+lora")}
+        found += [self._score(adapted, name) for name in self.comparison.lora]
         del adapted
         self._train("full")
-        found["full"] = self._score(self._lm(pretrained=str(self.folder / "full")), "full")
-        return [found[name] for name in METHODS]
+        tuned = self._lm(pretrained=str(self.folder / "full"))
+        return found + [self._score(tuned, name) for name in self.comparison.full]
 
     def _lm(self, **changes: str) -> Any:
         from lm_eval.models.huggingface import HFLM
@@ -127,22 +179,38 @@ class _Script:
         return HFLM(**(given | changes))
 
     def _score(self, lm: Any, name: str) -> float | None:
+        prompting = _method(name).prompting
+        prompter = prompting.prepare(self.task.data(), self.embedder, 0)
+        prompts = [self.renderer.text(prompt) for prompt in prompter.prompts(self.task.test)]
+        answer = self._choose if self.task.closed else self._generate
+        return aggregate(self.task, self.task.metric, self.task.test, answer(lm, prompts))
+
+    def _choose(self, lm: Any, prompts: Sequence[str]) -> list[str]:
         from lm_eval.api.instance import Instance
 
-        data = self.task.data()
-        prompting = registry().method(name).prompting
-        prompter = prompting.prepare(data, self.embedder, 0)
+        choices = [item.choices or () for item in self.task.test]
+        requests = [
+            Instance("loglikelihood", {}, (prompt, self.renderer.continuation(choice)), n)
+            for prompt, offered in zip(prompts, choices, strict=True)
+            for n, choice in enumerate(offered)
+        ]
+        found = iter(lm.loglikelihood(requests, disable_tqdm=True))
+        best = [max((next(found)[0], -n) for n in range(len(offered))) for offered in choices]
+        return [offered[-n] for offered, (_, n) in zip(choices, best, strict=True)]
+
+    def _generate(self, lm: Any, prompts: Sequence[str]) -> list[str]:
+        from lm_eval.api.instance import Instance
+
         settings = {
             "until": [self.renderer.ending],
             "max_gen_toks": self.task.max_new_tokens,
             "do_sample": False,
         }
         requests = [
-            Instance("generate_until", {}, (self.renderer.text(prompt), settings), n)
-            for n, prompt in enumerate(prompter.prompts(self.task.test))
+            Instance("generate_until", {}, (prompt, settings), n)
+            for n, prompt in enumerate(prompts)
         ]
-        texts = [text.strip() for text in lm.generate_until(requests, disable_tqdm=True)]
-        return aggregate(self.task, self.task.metric, self.task.test, texts)
+        return [text.strip() for text in lm.generate_until(requests, disable_tqdm=True)]
 
     def _train(self, kind: str) -> None:
         from trl import SFTTrainer
@@ -174,20 +242,22 @@ def agree(peer: Sequence[JsonValue], ours: Sequence[JsonValue]) -> Agreement:
     return Agreement(items=len(gaps), unlike=unlike, largest_difference=max(gaps))
 
 
-CASES = (
-    Case(
-        name="seven-methods",
+def _case(name: str, comparison: Comparison) -> Case:
+    return Case(
+        name=name,
         title=(
-            f"a comparison of seven methods ({TASK}, {_TRAIN} training examples, one epoch), "
-            "imports, loading and scoring included; ours validates as well"
+            f"a comparison of seven methods ({comparison.task}, {_TRAIN} training examples, one "
+            "epoch), imports, loading and scoring included; ours validates as well"
         ),
         untimed="nothing",
         peer_is="a script around lm-eval's `hf` model and TRL's `SFTTrainer`",
         goal=2.5,
         items=40,
         peer_batch_size=16,
-        sides={"peer": _peer, "ours": _ours},
+        sides={"peer": _peer(comparison), "ours": _ours(comparison)},
         agree=agree,
         pairs=3,
-    ),
-)
+    )
+
+
+CASES = (_case("seven-methods", GENERATED), _case("seven-methods-labels", CHOSEN))
