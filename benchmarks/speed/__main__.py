@@ -26,7 +26,7 @@ _OF_THE_PEERS = ("trl", "accelerate", "datasets")
 def main(arguments: Sequence[str]) -> None:
     """Measure what is missing, then write ``report.md`` into the folder."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
-    parser.add_argument("--cases", nargs="+", choices=sorted(CASES), default=list(CASES))
+    parser.add_argument("--cases", nargs="*", choices=sorted(CASES), default=list(CASES))
     parser.add_argument("--growth", nargs="*", choices=sorted(AXES), default=list(AXES))
     parser.add_argument("--pairs", type=int, default=5, help="pairs at the machine's precision")
     parser.add_argument("--model", default="smollm2-135m-instruct")
