@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check coverage speed format lock clean
+.PHONY: demo test check coverage speed simulate format lock clean
 .DEFAULT_GOAL := help
 
 help:  ## what can be made
@@ -47,6 +47,9 @@ speed: $(READY)  ## measures this harness beside its peers, into reports/speed (
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[speed]'
 	@$(BIN)/advisor models pull
 	$(BIN)/python -m benchmarks.speed
+
+simulate: $(READY)  ## how often a report is right, by simulation, into reports/simulation
+	$(BIN)/python -m benchmarks.simulation
 
 format: $(READY)  ## format and fix
 	$(BIN)/ruff format .

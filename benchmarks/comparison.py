@@ -10,7 +10,7 @@ from statistics import fmean, median, stdev
 from typing import Any, Literal
 
 from benchmarks import statistics
-from benchmarks.pairing import ScoreTable, all_differences, family_of, side_of
+from benchmarks.pairing import Pair, ScoreTable, all_differences, corrected_together, side_of
 from benchmarks.records import Cost, RunManifest
 from benchmarks.results import (
     Advice,
@@ -554,7 +554,10 @@ def _common_methods(
     a: ScoreTable, b: ScoreTable, ids: Sequence[str], names: Sequence[str]
 ) -> list[CommonMethod]:
     labels = sorted({*a.labels(), *b.labels()}) if a.macro else []
-    pairs = [(side_of(b, name, ids, labels), side_of(a, name, ids, labels)) for name in names]
+    pairs: list[Pair] = [
+        (side_of(b, name, ids, labels), side_of(a, name, ids, labels)) for name in names
+    ]
+    differences = corrected_together([("runs", pair) for pair in pairs])
     return [
         CommonMethod(
             name=difference.a,
@@ -562,7 +565,7 @@ def _common_methods(
             score_b=after.outcomes.score,
             difference=difference,
         )
-        for (after, before), difference in zip(pairs, family_of("runs", pairs), strict=True)
+        for (after, before), difference in zip(pairs, differences, strict=True)
     ]
 
 

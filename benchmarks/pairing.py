@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
-from math import lcm
 from statistics import fmean
 from typing import Literal
 
@@ -154,6 +153,10 @@ class Side:
     right_or_wrong: bool
 
 
+Family = Literal["methods", "floors", "runs"]
+Pair = tuple[Side, Side]
+
+
 def side_of(table: ScoreTable, name: str, ids: Sequence[str], labels: Sequence[str]) -> Side:
     """One side of a difference over some items; `labels` matter to macro-F1 alone."""
     return Side(
@@ -165,66 +168,70 @@ def side_of(table: ScoreTable, name: str, ids: Sequence[str], labels: Sequence[s
 
 
 def all_differences(table: ScoreTable) -> list[Difference]:
-    """All pairs of methods, and every method against every floor, of those that finished.
-
-    Each of the two families is corrected for its own number of comparisons.
-    """
+    """All pairs of methods, and every method against every floor, of those that finished."""
     labels = table.labels() if table.macro else []
     sides = {name: side_of(table, name, table.ids, labels) for name in table.complete}
-    methods = [side for name, side in sides.items() if not table.is_floor(name)]
-    floors = [side for name, side in sides.items() if table.is_floor(name)]
-    return [
-        *family_of("methods", list(combinations(methods, 2))),
-        *family_of("floors", list(product(methods, floors))),
+    return differences_between(
+        [side for name, side in sides.items() if not table.is_floor(name)],
+        [side for name, side in sides.items() if table.is_floor(name)],
+    )
+
+
+def differences_between(methods: Sequence[Side], floors: Sequence[Side]) -> list[Difference]:
+    """All pairs of methods, and every method against every floor, all corrected together."""
+    pairs: list[tuple[Family, Pair]] = [
+        *(("methods", pair) for pair in combinations(methods, 2)),
+        *(("floors", pair) for pair in product(methods, floors)),
     ]
+    return corrected_together(pairs)
 
 
-def family_of(
-    family: Literal["methods", "floors", "runs"], pairs: Sequence[tuple[Side, Side]]
-) -> list[Difference]:
-    """Differences of all pairs, corrected together."""
-    tested = [_test(a, b, len(pairs)) for a, b in pairs]
-    corrected = statistics.holm([p_value for p_value, _, _ in tested])
+def corrected_together(pairs: Sequence[tuple[Family, Pair]]) -> list[Difference]:
+    """Differences of pairs, of whatever family, corrected for the number of all of them."""
+    tested = [_test(a, b, len(pairs)) for _, (a, b) in pairs]
+    corrected = statistics.holm([p_value for p_value, _ in tested])
     return [
         _difference(family, pair, test, p_holm, len(pairs))
-        for pair, test, p_holm in zip(pairs, tested, corrected, strict=True)
+        for (family, pair), test, p_holm in zip(pairs, tested, corrected, strict=True)
     ]
 
 
-def _test(a: Side, b: Side, tests: int) -> tuple[float, str, Interval]:
+def interval_between(a: Side, b: Side) -> Interval:
+    """Interval of a's score minus b's."""
     if a.right_or_wrong and b.right_or_wrong:
-        only_a, only_b = _discordant(a.values, b.values)
-        low, high = statistics.tango_interval(only_a, only_b, len(a.values))
-        interval = Interval(low=low, high=high, method="Tango score")
-        return statistics.mcnemar_exact(only_a, only_b), "exact McNemar", interval
-    low, high = statistics.difference_interval(*_same_width(a.outcomes, b.outcomes))
-    unit = "" if a.outcomes.units == len(a.values) else " of groups"
-    interval = Interval(low=low, high=high, method=f"paired bootstrap{unit}")
+        low, high = statistics.tango_interval(*_discordant(a.values, b.values), len(a.values))
+        return Interval(low=low, high=high, method="Tango score")
+    low, high = statistics.difference_interval(a.outcomes, b.outcomes)
+    return Interval(low=low, high=high, method=f"paired jackknife{_of_groups(a)}")
+
+
+def _test(a: Side, b: Side, tests: int) -> tuple[float, str]:
+    if a.right_or_wrong and b.right_or_wrong:
+        return statistics.mcnemar_exact(*_discordant(a.values, b.values)), "exact McNemar"
     p_value = statistics.permutation_p_value(a.outcomes, b.outcomes, tests)
-    return p_value, f"paired permutation{unit}", interval
+    return p_value, f"paired permutation{_of_groups(a)}"
 
 
-def _same_width(a: Outcomes, b: Outcomes) -> tuple[Outcomes, Outcomes]:
-    seeds = lcm(a.seeds, b.seeds)
-    return statistics.repeated(a, seeds), statistics.repeated(b, seeds)
+def _of_groups(side: Side) -> str:
+    return "" if side.outcomes.units == len(side.values) else " of groups"
 
 
 def _difference(
-    family: Literal["methods", "floors", "runs"],
-    pair: tuple[Side, Side],
-    test: tuple[float, str, Interval],
+    family: Family,
+    pair: Pair,
+    test: tuple[float, str],
     p_holm: float,
     tests: int,
 ) -> Difference:
     a, b = pair
-    p_value, name, interval = test
+    p_value, name = test
     differ = sum(x != y for x, y in zip(a.values, b.values, strict=True)) / len(a.values)
     return Difference(
         a=a.name,
         b=b.name,
         family=family,
         difference=a.outcomes.score - b.outcomes.score,
-        interval=interval,
+        interval=interval_between(a, b),
         p_value=p_value,
         p_holm=p_holm,
         test=name,

@@ -11,7 +11,8 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -128,6 +129,7 @@ def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
     return float(low), float(high)
 
 
+@cache
 def mcnemar_exact(only_a: int, only_b: int) -> float:
     """Two-sided p-value of McNemar's exact conditional test.
 
@@ -142,6 +144,7 @@ def mcnemar_exact(only_a: int, only_b: int) -> float:
     return min(1.0, float(mcnemar([[0, only_a], [only_b, 0]], exact=True).pvalue))
 
 
+@cache
 def tango_interval(only_a: int, only_b: int, items: int) -> tuple[float, float]:
     """Score interval of a paired difference of proportions, a minus b.
 
@@ -175,14 +178,42 @@ def score_interval(outcomes: Outcomes, seed: int = 0) -> tuple[float, float]:
     return _bootstrap(lambda weights: outcomes.fold_totals(weights @ outcomes.sums), outcomes, seed)
 
 
-def difference_interval(a: Outcomes, b: Outcomes, seed: int = 0) -> tuple[float, float]:
-    """Paired bootstrap interval of a's score minus b's, units resampled together.
+def difference_interval(a: Outcomes, b: Outcomes) -> tuple[float, float]:
+    """Interval of a's score minus b's, from what leaving out each unit does to it.
 
-    Source: Efron 1987 (BCa); by scipy.
+    Two units that are not there, one favouring each side by what a discordant unit weighs, keep
+    it from shrinking where few units differ. For scores of right and wrong it is the interval of
+    Agresti and Min with a t quantile. In simulated comparisons it holds the truth as often as it
+    says, where bootstraps (percentile, BCa) did so in .80 to .90 of the draws.
+
+    Returns:
+        Lower and upper end; -1 and 1 for a single unit.
+
+    Source: Tukey 1958 (jackknife); Agresti and Min 2005, Statistics in Medicine 24:729-740.
     """
-    return _bootstrap(
-        lambda weights: a.fold_totals(weights @ a.sums) - b.fold_totals(weights @ b.sums), a, seed
-    )
+    units = a.units
+    if units < 2:
+        return -1.0, 1.0
+    values = _pseudo_values(a, b)
+    squares = float((values**2).sum())
+    # Mean square of the discordant units; a weighted one, so that none need be called concordant.
+    weight = float((values**4).sum()) / squares if squares > 0 else 1.0
+    centre = float(values.sum()) / (units + 2)
+    variance = (squares + weight - (units + 2) * centre**2) / (units + 1)
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, units - 1)) * math.sqrt(variance / (units + 2))
+    return centre - half, centre + half
+
+
+def _pseudo_values(a: Outcomes, b: Outcomes) -> Floats:
+    """Jackknife pseudo-values of a's score minus b's, one a unit; for a mean, its differences."""
+    whole, left_out = a.score - b.score, _left_out(a) - _left_out(b)
+    values: Floats = a.units * whole - (a.units - 1) * left_out
+    return values
+
+
+def _left_out(outcomes: Outcomes) -> Floats:
+    """The score without each unit, one a unit."""
+    return outcomes.fold_totals(outcomes.sums.sum(axis=0) - outcomes.sums)
 
 
 def permutation_p_value(a: Outcomes, b: Outcomes, tests: int = 1, seed: int = 0) -> float:
@@ -267,9 +298,7 @@ def difference_error(a: Outcomes, b: Outcomes) -> float:
     """
     if a.units < 2:
         return 0.0
-    weights = 1 - np.eye(a.units)
-    left_out = a.fold_totals(weights @ a.sums) - b.fold_totals(weights @ b.sums)
-    return float(np.sqrt((a.units - 1) * np.var(left_out)))
+    return float(np.std(_pseudo_values(a, b)) / np.sqrt(a.units - 1))
 
 
 @dataclass(frozen=True)
@@ -307,28 +336,45 @@ def cross_fitted_regret(
     Returns:
         None when there are fewer than `SMALLEST_SPLIT` units.
     """
-    units = outcomes[recommended].units
-    if units < SMALLEST_SPLIT:
+    found = regret_without_interval(outcomes, recommended, seed)
+    if found is None:
         return None
-    halves = _random_halves(units, np.random.default_rng(seed))
-    names = sorted(outcomes)
-    methods = [outcomes[name] for name in names]
+    names, methods, halves = _contest(outcomes, seed)
     place = names.index(recommended)
 
     def regret(weights: Floats) -> Floats:
         return _mean_over_splits(_picks_and_scores(methods, halves, weights), place)
 
-    once = np.ones((1, units))
-    picks = _picks_and_scores(methods, halves, once)[0]
-    low, high = _percentiles(regret, units, seed)
+    low, high = _percentiles(regret, methods[0].units, seed)
+    return replace(found, low=low, high=high)
+
+
+def regret_without_interval(
+    outcomes: Mapping[str, Outcomes], recommended: str, seed: int = 0
+) -> Regret | None:
+    """As `cross_fitted_regret`, a thousand times faster, its interval being nan."""
+    if outcomes[recommended].units < SMALLEST_SPLIT:
+        return None
+    names, methods, halves = _contest(outcomes, seed)
+    once = np.ones((1, methods[0].units))
+    picks, compared = _picks_and_scores(methods, halves, once)
     scores = {name: outcomes[name].score for name in names}
     return Regret(
         naive=max(scores.values()) - scores[recommended],
-        cross_fitted=float(regret(once)[0]),
-        low=low,
-        high=high,
+        cross_fitted=float(_mean_over_splits((picks, compared), names.index(recommended))[0]),
+        low=math.nan,
+        high=math.nan,
         wins={name: float(share) for name, share in zip(names, picks.mean((0, 1)), strict=True)},
     )
+
+
+def _contest(
+    outcomes: Mapping[str, Outcomes], seed: int
+) -> tuple[list[str], list[Outcomes], Floats]:
+    """Names in order, their outcomes, and the halves on which the winner is picked."""
+    names = sorted(outcomes)
+    methods = [outcomes[name] for name in names]
+    return names, methods, _random_halves(methods[0].units, np.random.default_rng(seed))
 
 
 def _random_halves(units: int, rng: np.random.Generator) -> Floats:

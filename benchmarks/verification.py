@@ -17,7 +17,6 @@ from benchmarks.comparison import BASELINE, allowed_by, best_of, compare, measur
 from benchmarks.pairing import ScoreTable
 from benchmarks.records import RunManifest
 from benchmarks.results import Difference, Interval, MethodResult, Regret
-from benchmarks.statistics import Outcomes
 from benchmarks.store import Run
 from strategies.data import Frozen
 
@@ -541,31 +540,33 @@ def _mean_regret(policy: str, runs: Sequence[VerifiedRun]) -> Mean | None:
     known = [run for run in runs if run.choice(policy).regret]
     if not known:
         return None
-    outcomes = _over_tasks(policy, known)
-    return _mean(outcomes.score, statistics.score_interval(outcomes), known)
+    return _mean([_cross_fitted(policy, run) for run in known], known)
 
 
 def _advisor_minus(policy: str, runs: Sequence[VerifiedRun]) -> Mean | None:
     known = [run for run in runs if run.choice(policy).regret and run.choice(ADVISOR).regret]
     if not known:
         return None
-    one, other = _over_tasks(ADVISOR, known), _over_tasks(policy, known)
-    return _mean(one.score - other.score, statistics.difference_interval(one, other), known)
+    return _mean([_cross_fitted(ADVISOR, run) - _cross_fitted(policy, run) for run in known], known)
 
 
-def _mean(value: float, ends: tuple[float, float], runs: Sequence[VerifiedRun]) -> Mean:
-    tasks = len({run.run.task.id for run in runs})
-    interval = Interval(low=ends[0], high=ends[1], method="bootstrap of tasks")
-    return Mean(value=value, interval=interval if tasks > 1 else None, runs=len(runs), tasks=tasks)
+def _cross_fitted(policy: str, run: VerifiedRun) -> float:
+    regret = run.choice(policy).regret
+    assert regret is not None
+    return regret.cross_fitted
 
 
-def _over_tasks(policy: str, runs: Sequence[VerifiedRun]) -> Outcomes:
-    """The regrets of a policy, runs of one task in one unit."""
-    regrets = [run.choice(policy).regret for run in runs]
+def _mean(values: Sequence[float], runs: Sequence[VerifiedRun]) -> Mean:
+    """The mean of a value a run, runs of one task being one unit."""
     tasks = list(dict.fromkeys(run.run.task.id for run in runs))
-    return statistics.mean_outcomes(
-        [regret.cross_fitted for regret in regrets if regret is not None],
-        [tasks.index(run.run.task.id) for run in runs],
+    outcomes = statistics.mean_outcomes(values, [tasks.index(run.run.task.id) for run in runs])
+    low, high = statistics.score_interval(outcomes)
+    interval = Interval(low=low, high=high, method="bootstrap of tasks")
+    return Mean(
+        value=outcomes.score,
+        interval=interval if len(tasks) > 1 else None,
+        runs=len(runs),
+        tasks=len(tasks),
     )
 
 

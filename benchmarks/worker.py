@@ -87,9 +87,8 @@ def real_parts() -> Parts:
 def _preload(plan: Plan) -> None:
     if not plan.methods:
         return
-    import benchmarks.answerer
-    import benchmarks.evaluation
-    import strategies.inference
+    from benchmarks import answerer, evaluation  # noqa: F401
+    from strategies import inference  # noqa: F401
     from strategies.models import import_architecture, resolve
 
     import_architecture(resolve(plan.model))

@@ -203,7 +203,7 @@ def _results(comparison: Comparison, figures: Sequence[str]) -> list[Block]:
     intro = (
         f"Primary metric: {comparison.run.task.metric}. In brackets stand 95 % intervals, each for "
         "one figure. Differences are paired on the same items. Their p-values are corrected by "
-        "Holm's method over all pairs of methods, and over all pairs of a method and a floor; "
+        "Holm's method over all pairs of methods and of a method and a floor together; "
         "“separated” means below 0.05 after it, so an interval that leaves 0 out is not yet a "
         "separation. A dash is an undefined figure."
     )

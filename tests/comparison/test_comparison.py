@@ -136,7 +136,7 @@ def test_items_of_shared_groups_are_resampled_as_groups(tmp_path: Path) -> None:
     found = compare(make_run(tmp_path / "r", arms, Material(groups=groups)))
     assert (found.items, found.units) == (40, 10)
     assert found.differences[0].test == "paired permutation of groups"
-    assert found.differences[0].interval.method == "paired bootstrap of groups"
+    assert found.differences[0].interval.method == "paired jackknife of groups"
     assert any("10 groups" in note for note in found.notes)
 
 

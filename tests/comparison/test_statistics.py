@@ -90,12 +90,25 @@ def test_holm_multiplies_step_by_step_and_never_falls() -> None:
     assert statistics.holm([]) == []
 
 
-def test_the_paired_bootstrap_equals_scipys_on_the_differences() -> None:
+def test_the_interval_of_right_and_wrong_is_agresti_and_mins_with_a_t_quantile() -> None:
+    # Half an item is added to each of the four cells: 9 and 4 discordant ones of 50.
+    only_a, only_b, items = 9, 4, 50
+    right_a = [1.0] * only_a + [0.0] * only_b + [1.0] * 37
+    right_b = [0.0] * only_a + [1.0] * only_b + [1.0] * 37
+    share_a, share_b = (only_a + 0.5) / (items + 2), (only_b + 0.5) / (items + 2)
+    variance = (share_a + share_b - (share_a - share_b) ** 2) / (items + 1)
+    half = stats.t.ppf(0.975, items - 1) * math.sqrt(variance)
+    found = statistics.difference_interval(alone(right_a), alone(right_b))
+    assert found == pytest.approx((share_a - share_b - half, share_a - share_b + half))
+
+
+def test_the_interval_of_many_graded_differences_is_students() -> None:
     rng = np.random.default_rng(5)
-    a, b = rng.random(60), rng.random(60)
-    expected = stats.bootstrap((a - b,), np.mean, n_resamples=9999, rng=0).confidence_interval
+    a, b = rng.random(2000), rng.random(2000)
+    mean, error = (a - b).mean(), stats.sem(a - b)
+    low, high = stats.t.interval(0.95, 1999, mean, error)
     found = statistics.difference_interval(alone(list(a)), alone(list(b)))
-    assert found == pytest.approx((expected.low, expected.high), abs=1e-9)
+    assert found == pytest.approx((low, high), abs=1e-4)
 
 
 def test_the_bootstrap_of_a_mean_is_close_to_students_interval() -> None:
@@ -105,9 +118,10 @@ def test_the_bootstrap_of_a_mean_is_close_to_students_interval() -> None:
     assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=2e-3)
 
 
-def test_equal_item_scores_give_an_interval_without_width() -> None:
+def test_equal_item_scores_leave_room_for_a_difference_that_so_few_cannot_show() -> None:
     one = alone([0.2, 0.4, 0.4, 1.0])
-    assert statistics.difference_interval(one, one) == (0.0, 0.0)
+    # Four units and two halves of one that is not there: t(3) * sqrt(1/5 / 6).
+    assert statistics.difference_interval(one, one) == pytest.approx((-0.5810, 0.5810), abs=1e-4)
     assert statistics.permutation_p_value(one, one) == 1.0
 
 

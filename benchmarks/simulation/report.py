@@ -1,0 +1,142 @@
+"""The report of a simulation: what was promised, what was counted, what does not hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure as Drawing
+
+from benchmarks.report.document import Block, Fence, Figure, Heading, Paragraph, Strong, Table, Text
+from benchmarks.report.figures import svg
+from benchmarks.report.markdown import markdown_text
+from benchmarks.simulation.checks import FEW_PAIRS, LEAST, MOST, Counted, Finding, Regretted
+from benchmarks.simulation.draws import World
+from benchmarks.store import write_atomic
+
+_FIGURES = "figures"
+
+
+def write_report(folder: Path, findings: Sequence[Finding], draws: int, seed: int) -> Path:
+    """Write ``report.md`` and its figure; its path."""
+    counted = [each for each in findings if isinstance(each, Counted)]
+    covered = [each for each in counted if each.case.question == "coverage"]
+    claimed = [each for each in counted if each.case.question == "false positives"]
+    regretted = [each for each in findings if isinstance(each, Regretted)]
+    (folder / _FIGURES).mkdir(parents=True, exist_ok=True)
+    (folder / _FIGURES / "coverage.svg").write_bytes(svg(lambda: _drawn(covered)))
+    blocks: list[Block] = [
+        Heading(1, "How often a report is right, by simulation"),
+        Paragraph(
+            f"Comparisons were drawn whose truth is known, {draws:,} of each kind, seed {seed}, "
+            "and given to the code that tests, corrects and computes intervals for a report. "
+            "“Holds” is no where chance alone would give such a count in fewer than 1 of 100 "
+            "simulations."
+        ),
+        Paragraph(_in_short(findings)),
+        Heading(2, "False claims"),
+        Paragraph(
+            "All methods and floors are equally good. Counted are reports that call any two "
+            "different; 5 % may."
+        ),
+        _table("reports with a false claim", claimed),
+        Heading(2, "Coverage"),
+        Paragraph(
+            f"Counted are 95 % intervals of a difference that hold the true one: {LEAST:.0%} and "
+            f"more should, and no more than {MOST:.0%} where {FEW_PAIRS} or more items are "
+            "expected to differ. With fewer an interval may be wider than it says."
+        ),
+        Figure("coverage", "Share of intervals that hold the truth, by items expected to differ."),
+        _table("intervals with the truth", covered),
+        Heading(2, "Regret among equals"),
+        Paragraph(
+            "Seven methods that are equally good: whichever was advised, its regret is 0. Means "
+            "with standard errors, in points."
+        ),
+        _regrets(regretted),
+        Heading(2, "Simulate it again"),
+        Fence("make simulate", "bash"),
+    ]
+    report = folder / "report.md"
+    write_atomic(report, markdown_text(blocks, _FIGURES))
+    return report
+
+
+def _in_short(findings: Sequence[Finding]) -> list[str | Strong]:
+    broken = sum(not each.holds for each in findings)
+    return [
+        Strong("All hold." if not broken else f"{broken} do not hold."),
+        f" {len(findings)} promises were put to the test.",
+    ]
+
+
+def _about(world: World) -> list[Text]:
+    return [
+        world.kind,
+        f"{world.items:,}",
+        f"{world.discordance:g}",
+        f"{world.discordant_pairs:g}",
+    ]
+
+
+_ABOUT = ["scores", "items", "discordance", "items expected to differ"]
+
+
+def _table(what: str, findings: Sequence[Counted]) -> Table:
+    rows = [
+        [
+            *_about(each.case.world),
+            f"{each.case.world.methods - each.case.world.floors} + {each.case.world.floors}",
+            f"{100 * each.case.world.difference:.3g}",
+            _share(each),
+            _yes(each.holds),
+        ]
+        for each in findings
+    ]
+    head = [*_ABOUT, "methods + floors", "true difference, points", what, "holds"]
+    return Table(head, rows, figures=True)
+
+
+def _share(finding: Counted) -> str:
+    low, high = finding.count.interval
+    return f"{finding.count.share:.1%} ({low:.1%} to {high:.1%})"
+
+
+def _regrets(findings: Sequence[Regretted]) -> Table:
+    rows = [
+        [
+            *_about(each.case.world),
+            *(
+                f"{100 * m.mean:+.2f} ± {100 * m.error:.2f}"
+                for m in (each.cross_fitted, each.naive)
+            ),
+            _yes(each.holds),
+        ]
+        for each in findings
+    ]
+    return Table([*_ABOUT, "cross-fitted", "naive", "holds"], rows, figures=True)
+
+
+def _yes(holds: bool) -> Text:
+    return "yes" if holds else Strong("no")
+
+
+def _drawn(findings: Sequence[Counted]) -> Drawing:
+    figure = Drawing(figsize=(6.4, 3.2), layout="constrained")
+    axes = figure.subplots()
+    for kind, mark in (("right or wrong", "o"), ("graded", "s"), ("in groups", "^")):
+        mine = [each for each in findings if each.case.world.kind == kind]
+        axes.plot(
+            [each.case.world.discordant_pairs for each in mine],
+            [each.count.share for each in mine],
+            mark,
+            label=kind,
+            alpha=0.7,
+        )
+    axes.axhline(0.95, color="#999999", linewidth=0.8)
+    axes.axhspan(LEAST, MOST, color="#999999", alpha=0.2)
+    axes.set_xscale("log")
+    axes.set_xlabel("items expected to differ")
+    axes.set_ylabel("intervals that hold the truth")
+    axes.legend()
+    return figure

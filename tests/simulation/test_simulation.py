@@ -1,0 +1,134 @@
+"""Simulated comparisons: their truth is what it should be, and a wrong report is found out."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import statistics
+from benchmarks.simulation.__main__ import Findings, simulate
+from benchmarks.simulation.cases import cases
+from benchmarks.simulation.checks import Case, Count, Counted, Mean, Regretted, answer
+from benchmarks.simulation.draws import Kind, World, draw, true_difference
+from benchmarks.simulation.report import write_report
+
+NULL = Case(
+    question="false positives",
+    world=World(kind="right or wrong", items=150, discordance=0.2, methods=9, floors=2),
+)
+COVERED = Case(
+    question="coverage",
+    world=World(kind="graded", items=150, discordance=0.2, difference=0.1),
+)
+
+
+@pytest.mark.parametrize("kind", ["right or wrong", "graded", "in groups"])
+def test_methods_that_are_alike_differ_as_often_as_they_should_and_score_the_same(
+    kind: Kind,
+) -> None:
+    world = World(kind=kind, items=40_000, discordance=0.2, methods=3)
+    sides = draw(world, np.random.default_rng(0))
+    scores = [side.outcomes.score for side in sides]
+    assert max(scores) - min(scores) < 0.02
+    for one, other in pairwise(sides):
+        differ = np.mean([a != b for a, b in zip(one.values, other.values, strict=True)])
+        assert differ == pytest.approx(0.2, abs=0.01)
+
+
+def test_items_of_a_group_are_one_unit_and_go_wrong_together() -> None:
+    world = World(kind="in groups", items=5_000, discordance=0.2)
+    (one, other) = draw(world, np.random.default_rng(0))
+    assert one.outcomes.units == 1_000
+    apart = np.subtract(one.values, other.values).reshape(-1, 5)
+    # Were the five independent, all would differ alike in .1^5 of the groups, both ways.
+    assert (abs(apart.sum(axis=1)) == 5).mean() > 0.03
+
+
+@pytest.mark.parametrize("kind", ["right or wrong", "graded"])
+def test_two_methods_are_as_far_apart_as_is_said(kind: Kind) -> None:
+    world = World(kind=kind, items=200_000, discordance=0.2, difference=0.1)
+    a, b = draw(world, np.random.default_rng(0))
+    found = a.outcomes.score - b.outcomes.score
+    assert found == pytest.approx(true_difference(world), abs=0.004)
+
+
+def test_a_difference_that_cannot_be_drawn_is_refused() -> None:
+    for wrong in (
+        World(kind="in groups", items=30, discordance=0.2, difference=0.1),
+        World(kind="graded", items=30, discordance=0.2, difference=0.1, methods=3),
+        World(kind="graded", items=30, discordance=0.1, difference=0.2),
+    ):
+        with pytest.raises(ValueError, match=r"differ|discordance"):
+            draw(wrong, np.random.default_rng(0))
+
+
+def test_a_promise_holds_as_long_as_chance_explains_the_count() -> None:
+    # Of 1,000 draws at .05 there are 67 and more in 1.06 %, 69 in .5 %; at .07 there are 88
+    # and more in 1.7 %, 92 in .5 %.
+    assert Counted(case=NULL, count=Count(hits=67, draws=1000)).holds
+    assert not Counted(case=NULL, count=Count(hits=69, draws=1000)).holds
+    assert Counted(case=COVERED, count=Count(hits=912, draws=1000)).holds
+    assert not Counted(case=COVERED, count=Count(hits=908, draws=1000)).holds
+    # No more than .97 where ten and more items differ, and any share where fewer do.
+    assert not Counted(case=COVERED, count=Count(hits=990, draws=1000)).holds
+    rare = Case(question="coverage", world=World(kind="graded", items=30, discordance=0.1))
+    assert Counted(case=rare, count=Count(hits=1000, draws=1000)).holds
+    equal = Mean(mean=0.002, error=0.001)
+    assert Regretted(case=NULL, cross_fitted=equal, naive=equal).holds
+    far = Mean(mean=0.003, error=0.001)
+    assert not Regretted(case=NULL, cross_fitted=far, naive=far).holds
+
+
+def test_a_report_that_does_not_correct_for_the_number_of_tests_is_found_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    honest = answer(NULL, 60, 0)
+    monkeypatch.setattr(statistics, "holm", lambda p_values: p_values)
+    careless = answer(NULL, 60, 0)
+    assert isinstance(honest, Counted) and isinstance(careless, Counted)
+    assert honest.holds and honest.count.hits <= 8
+    assert not careless.holds
+
+
+def test_an_interval_that_is_too_narrow_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert answer(COVERED, 200, 0).holds
+    whole = statistics.difference_interval
+
+    def narrow(a: statistics.Outcomes, b: statistics.Outcomes) -> tuple[float, float]:
+        low, high = whole(a, b)
+        return low + (high - low) / 6, high - (high - low) / 6
+
+    monkeypatch.setattr(statistics, "difference_interval", narrow)
+    assert not answer(COVERED, 200, 0).holds
+
+
+def test_naive_regret_among_equals_is_found_out_and_cross_fitted_regret_is_not() -> None:
+    world = World(kind="right or wrong", items=150, discordance=0.2, methods=7)
+    found = answer(Case(question="regret", world=world), 100, 0)
+    assert isinstance(found, Regretted)
+    assert found.holds
+    assert not found.model_copy(update={"cross_fitted": found.naive}).holds
+
+
+def test_every_question_is_asked_at_every_size_and_of_every_kind() -> None:
+    asked = cases()
+    assert len(set(asked)) == len(asked)
+    for question, kinds in (("false positives", 3), ("coverage", 3), ("regret", 1)):
+        worlds = [case.world for case in asked if case.question == question]
+        assert {world.items for world in worlds} == {30, 150, 1000}
+        assert len({world.kind for world in worlds}) == kinds
+
+
+@pytest.mark.slow
+def test_cases_run_on_all_cores_and_are_reported(tmp_path: Path) -> None:
+    equal = Case(question="regret", world=NULL.world)
+    found = simulate((NULL, COVERED, equal), draws=20, seed=0)
+    assert [each.case for each in found] == [NULL, COVERED, equal]
+    assert found[0] == answer(NULL, 20, 0)
+    text = write_report(tmp_path, found, 20, 0).read_text()
+    assert "3 promises were put to the test" in text
+    record = Findings(draws=20, seed=0, findings=found)
+    assert Findings.model_validate_json(record.model_dump_json()) == record
