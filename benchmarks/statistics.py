@@ -281,6 +281,26 @@ def detectable_difference(items: int, discordance: float, tests: int = 1) -> flo
     return float(optimize.brentq(shortfall, 0.0, discordance))
 
 
+def items_needed(difference: float, discordance: float, tests: int = 1) -> int | None:
+    """Paired items with which McNemar's test finds a difference with 80 % power.
+
+    Args:
+        difference: of two proportions, above 0.
+        discordance: share of items on which the two methods differ.
+        tests: how many tests share the 5 % (Bonferroni, the first step of Holm).
+
+    Returns:
+        None when the difference is larger than the discordance allows.
+
+    Source: Connor 1987, Biometrics 43:207-211.
+    """
+    if difference > discordance:
+        return None
+    z_alpha, z_power = _quantiles(tests)
+    spread = z_alpha * math.sqrt(discordance) + z_power * math.sqrt(discordance - difference**2)
+    return math.ceil((spread / difference) ** 2)
+
+
 def detectable_from_error(standard_error: float, tests: int = 1) -> float | None:
     """Smallest difference found with 80 % power, given the standard error of the difference.
 

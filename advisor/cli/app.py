@@ -23,8 +23,8 @@ HELP = (
 
 
 _COMMANDS = (
-    "ask", "probe", "flowchart", "bench", "report", "compare", "verify", "tasks", "methods", "init",
-    "models", "estimate",
+    "ask", "probe", "flowchart", "power", "bench", "report", "compare", "verify", "tasks",
+    "methods", "init", "models", "estimate",
 )  # fmt: skip
 
 
