@@ -168,8 +168,12 @@ def _score_interval(name: str, score: float | None, table: ScoreTable) -> Interv
     outcomes = table.outcomes(name, table.ids, labels)
     if abs(outcomes.score - score) > SAME_SCORE:
         return None
-    low, high = statistics.score_interval(outcomes)
     unit = "items" if outcomes.units == len(table.ids) else "groups"
+    noise = table.noise(name, table.ids, labels)
+    if noise:
+        low, high = statistics.seeded_interval(outcomes, noise)
+        return Interval(low=low, high=high, method=f"jackknife of {unit} and seeds")
+    low, high = statistics.score_interval(outcomes)
     return Interval(low=low, high=high, method=f"bootstrap of {unit}")
 
 
@@ -496,7 +500,7 @@ def _seed_note(seeds: Sequence[int]) -> str:
     if len(seeds) > 1:
         return (
             f"Trained and drawn methods ran with {len(seeds)} seeds; item scores are means over "
-            "seeds, and the spread over seeds is shown."
+            "seeds, and intervals and tests hold for other seeds as well. Regret holds for these."
         )
     return (
         "One seed: a claim about a trained method is about this one trained adapter or model. "

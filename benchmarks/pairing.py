@@ -11,7 +11,7 @@ from typing import Literal
 from benchmarks import statistics
 from benchmarks.records import ItemScore
 from benchmarks.results import Difference, Interval
-from benchmarks.statistics import Outcomes
+from benchmarks.statistics import Noise, Outcomes, noise_between
 from benchmarks.store import ArmResult
 
 # ---------------------------------------------------------------- item scores
@@ -91,7 +91,9 @@ class ScoreTable:
 
     def values(self, name: str, ids: Sequence[str]) -> list[float]:
         """Per item, the mean over seeds."""
-        arms = self.finished[name]
+        return self._means(self.finished[name], ids)
+
+    def _means(self, arms: Sequence[ArmResult], ids: Sequence[str]) -> list[float]:
         return [fmean(self.value(result, item) for result in arms) for item in ids]
 
     def unanswered(self, name: str) -> int:
@@ -113,12 +115,28 @@ class ScoreTable:
 
     def outcomes(self, name: str, ids: Sequence[str], labels: Sequence[str]) -> Outcomes:
         """What the statistics need of one method over some items."""
+        return self._outcomes_of(self.finished[name], ids, labels)
+
+    def noise(self, name: str, ids: Sequence[str], labels: Sequence[str]) -> Noise | None:
+        """The noise of seeds in a method's score over some items; None where it has one seed."""
+        seeds = len(self.finished[name])
+        if seeds < 2:
+            return None
+        of_a_seed = statistics.noise_of(
+            [self._outcomes_of([result], ids, labels).score for result in mine]
+            for mine in self.finished.values()
+        )
+        return of_a_seed and of_a_seed.in_mean_of(seeds)
+
+    def _outcomes_of(
+        self, arms: Sequence[ArmResult], ids: Sequence[str], labels: Sequence[str]
+    ) -> Outcomes:
         units = self.units(ids)
         if not self.macro:
-            return statistics.mean_outcomes(self.values(name, ids), units)
+            return statistics.mean_outcomes(self._means(arms, ids), units)
         answers = [
             [score.prediction.strip() if (score := self.line(arm, i)) else "" for i in ids]
-            for arm in self.finished[name]
+            for arm in arms
         ]
         references = [self.references[item].strip() for item in ids]
         return statistics.macro_f1_outcomes(references, answers, labels, units)
@@ -145,12 +163,21 @@ def _correct(score: ItemScore) -> float:
 
 @dataclass(frozen=True)
 class Side:
-    """One side of a paired difference; `values` are per item, in the same order on both."""
+    """One side of a paired difference.
+
+    Attributes:
+        name: of the method.
+        values: one an item, in the same order on both sides.
+        outcomes: the same for the statistics.
+        right_or_wrong: whether exact tests of right and wrong apply.
+        noise: of the seeds that it is a mean of, if there are several.
+    """
 
     name: str
     values: tuple[float, ...]
     outcomes: Outcomes
     right_or_wrong: bool
+    noise: Noise | None = None
 
 
 Family = Literal["methods", "floors", "runs"]
@@ -164,6 +191,7 @@ def side_of(table: ScoreTable, name: str, ids: Sequence[str], labels: Sequence[s
         values=tuple(table.values(name, ids)),
         outcomes=table.outcomes(name, ids, labels),
         right_or_wrong=table.right_or_wrong(name, ids),
+        noise=table.noise(name, ids, labels),
     )
 
 
@@ -201,13 +229,19 @@ def interval_between(a: Side, b: Side) -> Interval:
     if a.right_or_wrong and b.right_or_wrong:
         low, high = statistics.tango_interval(*_discordant(a.values, b.values), len(a.values))
         return Interval(low=low, high=high, method="Tango score")
-    low, high = statistics.difference_interval(a.outcomes, b.outcomes)
-    return Interval(low=low, high=high, method=f"paired jackknife{_of_groups(a)}")
+    noise = noise_between(a.noise, b.noise)
+    low, high = statistics.difference_interval(a.outcomes, b.outcomes, noise)
+    seeds = " and seeds" if noise else ""
+    return Interval(low=low, high=high, method=f"paired jackknife{_of_groups(a)}{seeds}")
 
 
 def _test(a: Side, b: Side, tests: int) -> tuple[float, str]:
     if a.right_or_wrong and b.right_or_wrong:
         return statistics.mcnemar_exact(*_discordant(a.values, b.values)), "exact McNemar"
+    noise = noise_between(a.noise, b.noise)
+    if noise:
+        p_value = statistics.seeded_p_value(a.outcomes, b.outcomes, noise)
+        return p_value, f"t over {'groups' if _of_groups(a) else 'items'} and seeds"
     p_value = statistics.permutation_p_value(a.outcomes, b.outcomes, tests)
     return p_value, f"paired permutation{_of_groups(a)}"
 

@@ -211,8 +211,7 @@ def _results(comparison: Comparison, figures: Sequence[str]) -> list[Block]:
         "format kept: share of answers in the asked format; where labels are chosen by likelihood, "
         "of answers that were generated freely beside them, not of those that were scored.",
         "recall at k: share of the items with known gold passages that were shown one of them.",
-        "spread over seeds: standard deviation of the score, in points; the intervals do not "
-        "contain it.",
+        "spread over seeds: standard deviation of the score, in points.",
     ]
     metrics = (comparison.run.task.metric, *comparison.run.task.metrics)
     known = [f"{name}: {METRICS[name].summary}." for name in metrics if name in METRICS]

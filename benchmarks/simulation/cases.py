@@ -9,7 +9,7 @@ from benchmarks.simulation.draws import Kind, World
 
 _ITEMS = (30, 150, 1000)
 _DISCORDANCES = (0.04, 0.1, 0.2, 0.4)
-_KINDS: tuple[Kind, ...] = ("right or wrong", "graded", "in groups")
+_KINDS: tuple[Kind, ...] = ("right or wrong", "graded", "in groups", "over seeds")
 
 
 def cases() -> tuple[Case, ...]:
@@ -48,7 +48,7 @@ def _covering() -> list[Case]:
             world=World(kind=kind, items=items, discordance=apart, difference=share * apart),
         )
         for kind, items, apart, share in product(_KINDS, _ITEMS, _DISCORDANCES, (0, 0.5))
-        if not (share and kind == "in groups")
+        if not (share and kind in ("in groups", "over seeds"))
     ]
 
 

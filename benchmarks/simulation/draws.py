@@ -9,23 +9,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.pairing import Side
-from benchmarks.statistics import mean_outcomes
+from benchmarks.statistics import mean_outcomes, noise_of
 from strategies.data import Frozen
 
-Kind = Literal["right or wrong", "graded", "in groups"]
+Kind = Literal["right or wrong", "graded", "in groups", "over seeds"]
 
 _GROUP = 5
 # Share of a discordance that a whole group has together, the rest being each item's own.
 _TOGETHER = 0.5
 _RIGHT = 0.5
+_SEEDS = 3
+# Standard deviation of the true score over seeds.
+_SEED_SPREAD = 0.03
 
 
 class World(Frozen):
     """What the methods of a comparison are like.
 
     Attributes:
-        kind: scores of 0 or 1; scores between with many zeros, as token F1 gives; or right or
-            wrong where five items share a document and go right and wrong together.
+        kind: scores of 0 or 1; scores between with many zeros, as token F1 gives; right or wrong
+            where five items share a document and go right and wrong together; or right or wrong
+            by adapters of three seeds, which are not equally good.
         items: of the eval set.
         discordance: share of items, in expectation, on which two methods differ.
         difference: by how much the first method is truly better than every other.
@@ -53,17 +57,43 @@ def draw(world: World, rng: np.random.Generator) -> list[Side]:
         ValueError: a difference is wanted of more than two methods or in groups, or is larger
             than the discordance.
     """
-    if world.difference and (world.methods > 2 or world.kind == "in groups"):
+    if world.difference and (world.methods > 2 or world.kind in ("in groups", "over seeds")):
         raise ValueError("a true difference is drawn between two methods on single items alone")
     if world.difference > world.discordance:
         raise ValueError(f"{world.difference:g} is more than the discordance allows")
+    if world.kind == "over seeds":
+        return _seeded(world, rng)
     values = (_two_that_differ if world.difference else _alike)(world, rng)
     units = np.arange(world.items) // (_GROUP if world.kind == "in groups" else 1)
-    names = [f"method-{n}" for n in range(world.methods)]
     exact = world.kind == "right or wrong"
     return [
-        Side(name, tuple(map(float, row)), mean_outcomes(row.tolist(), units.tolist()), exact)
-        for name, row in zip(names, values, strict=True)
+        Side(
+            f"method-{n}",
+            tuple(map(float, row)),
+            mean_outcomes(row.tolist(), units.tolist()),
+            exact,
+        )
+        for n, row in enumerate(values)
+    ]
+
+
+def _seeded(world: World, rng: np.random.Generator) -> list[Side]:
+    right = rng.random(world.items) < _RIGHT
+    turned = rng.random((world.methods, _SEEDS, world.items)) < _turn(world)
+    better = rng.normal(0, _SEED_SPREAD, (world.methods, _SEEDS, 1))
+    # Half the items are wrong, and half are right: of these so many change.
+    changed = rng.random(turned.shape) < 2 * abs(better)
+    values = np.where(changed, better > 0, right ^ turned).astype(float)
+    noise = noise_of(values.mean(axis=2).tolist())
+    return [
+        Side(
+            f"method-{n}",
+            tuple(map(float, means)),
+            mean_outcomes(means.tolist(), range(world.items)),
+            right_or_wrong=False,
+            noise=noise and noise.in_mean_of(_SEEDS),
+        )
+        for n, means in enumerate(values.mean(axis=1))
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 from matplotlib.figure import Figure as Drawing
 
@@ -11,7 +12,7 @@ from benchmarks.report.document import Block, Fence, Figure, Heading, Paragraph,
 from benchmarks.report.figures import svg
 from benchmarks.report.markdown import markdown_text
 from benchmarks.simulation.checks import FEW_PAIRS, LEAST, MOST, Counted, Finding, Regretted
-from benchmarks.simulation.draws import World
+from benchmarks.simulation.draws import Kind, World
 from benchmarks.store import write_atomic
 
 _FIGURES = "figures"
@@ -124,7 +125,7 @@ def _yes(holds: bool) -> Text:
 def _drawn(findings: Sequence[Counted]) -> Drawing:
     figure = Drawing(figsize=(6.4, 3.2), layout="constrained")
     axes = figure.subplots()
-    for kind, mark in (("right or wrong", "o"), ("graded", "s"), ("in groups", "^")):
+    for kind, mark in zip(get_args(Kind), "os^v", strict=True):
         mine = [each for each in findings if each.case.world.kind == kind]
         axes.plot(
             [each.case.world.discordant_pairs for each in mine],

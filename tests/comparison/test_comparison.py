@@ -9,7 +9,7 @@ from sklearn.metrics import f1_score
 
 from benchmarks.comparison import compare, compare_runs
 from benchmarks.records import Cost, CurvePoint, Failure
-from benchmarks.results import Comparison
+from benchmarks.results import Comparison, Difference
 from strategies.errors import RunError
 from tests.comparison.runs import Made, Material, make_run
 
@@ -120,9 +120,23 @@ def test_several_seeds_are_compared_by_item_means_and_show_their_spread(tmp_path
     assert lora.score == pytest.approx(0.625)
     # Standard deviation of .5 and .75 by hand: .25 / sqrt(2).
     assert lora.seed_spread == pytest.approx(0.17678, abs=1e-5)
-    assert found.differences[0].test == "paired permutation"
+    assert found.differences[0].test == "t over items and seeds"
     assert found.differences[0].difference == pytest.approx(-0.375)
     assert not any("One seed" in note for note in found.notes)
+
+
+def test_two_seeds_that_lie_far_apart_leave_a_difference_open(tmp_path: Path) -> None:
+    def difference(*correct: int) -> Difference:
+        tuned = [Made("lora", right(count), seed=seed) for seed, count in enumerate(correct)]
+        arms = [Made("zero-shot", right(10)), *tuned]
+        return compare(make_run(tmp_path / str(len(correct)), arms)).differences[0]
+
+    one, two, three = difference(25), difference(20, 30), difference(24, 25, 26)
+    assert one.separated and three.separated and not two.separated
+    # Of two seeds at .5 and .75 the mean has the standard error 1/8, with one degree of freedom;
+    # with what the items add to it there are not quite two, t(.975, 2) being 4.303.
+    assert two.interval.high - two.interval.low > 2 * 4.303 / 8
+    assert three.interval.method == "paired jackknife and seeds"
 
 
 def test_one_seed_is_said_to_be_one_trained_adapter(tmp_path: Path) -> None:
