@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from strategies.data import Frozen
+from strategies.hashing import sha256_of_data
 from strategies.method import Method
 from strategies.settings import Precision
 
@@ -37,6 +38,7 @@ class Plan(Frozen):
         max_new_tokens: overrides the task's longest answer.
         budget_minutes: no new method starts after this wall time; None is no limit.
         threads: torch threads; None takes the number of physical cores allowed.
+        fresh_items: file of items that stand for the task's test split; None takes that.
     """
 
     schema_version: Literal[1] = 1
@@ -52,6 +54,13 @@ class Plan(Frozen):
     max_new_tokens: int | None = Field(default=None, ge=1)
     budget_minutes: float | None = Field(default=None, gt=0)
     threads: int | None = Field(default=None, ge=1)
+    fresh_items: str | None = None
+
+    @property
+    def sha256(self) -> str:
+        """Hash of all that it says, of fresh items where there are any."""
+        unused = {"fresh_items"} if self.fresh_items is None else set()
+        return sha256_of_data(self.model_dump(mode="json", exclude=unused))
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:

@@ -42,7 +42,6 @@ from benchmarks.store import (
 from benchmarks.tasks.task import Task
 from benchmarks.worker import load_cut
 from strategies.errors import NotApplicableError, RunError
-from strategies.hashing import sha256_of_data
 from strategies.method import Method
 
 _WORKER = (sys.executable, "-m", "benchmarks.worker")
@@ -287,7 +286,7 @@ def _refuse_change(manifest: RunManifest, resolved: Resolved, folder: Path) -> N
         "embedder": resolved.setting.embedder_sha256,
         "GPU": resolved.environment.gpu,
         "libraries": resolved.environment.libraries,
-        "plan.yaml": sha256_of_data(resolved.plan.model_dump(mode="json")),
+        "plan.yaml": resolved.plan.sha256,
     }
     then = {
         "task": manifest.task.sha256,
@@ -314,7 +313,7 @@ def _manifest(resolved: Resolved, folder: Path, arms: Sequence[Arm], command: st
     return RunManifest(
         id=folder.resolve().name,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        plan_sha256=sha256_of_data(resolved.plan.model_dump(mode="json")),
+        plan_sha256=resolved.plan.sha256,
         task=resolved.task.card(),
         model=resolved.plan.model,
         model_sha256=resolved.setting.model_sha256,

@@ -20,7 +20,11 @@ from numpy.typing import NDArray
 from scipy import optimize, stats
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.proportion import proportion_confint
+from statsmodels.stats.proportion import (
+    confint_proportions_2indep,
+    proportion_confint,
+    proportions_ztest,
+)
 
 from benchmarks.results import ALPHA
 
@@ -227,9 +231,7 @@ def seeded_interval(outcomes: Outcomes, noise: Noise) -> tuple[float, float]:
     Source: Satterthwaite 1946, Biometrics Bulletin 2:110-114.
     """
     whole = outcomes.score
-    values = outcomes.units * whole - (outcomes.units - 1) * _left_out(outcomes)
-    items = Noise(float(np.var(values)) / max(1, outcomes.units - 1), max(1, outcomes.units - 1))
-    error, freedom = _error(items, noise)
+    error, freedom = _error(_spread(outcomes), noise)
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom)) * error
     return whole - half, whole + half
 
@@ -332,6 +334,59 @@ def permutation_p_value(a: Outcomes, b: Outcomes, tests: int = 1, seed: int = 0)
         rng=np.random.default_rng(seed),
     )
     return min(1.0, float(result.pvalue))
+
+
+def unpaired_difference(a: Outcomes, b: Outcomes) -> tuple[tuple[float, float], float]:
+    """Interval and two-sided p-value of b's score minus a's, where they saw different items.
+
+    Args:
+        a: over some units.
+        b: over others, drawn apart from them.
+
+    Returns:
+        -1 and 1 with a p-value of 1 where either has a single unit or nothing varies.
+
+    Source: Welch 1947, Biometrika 34:28-35, on jackknife pseudo-values.
+    """
+    parts = [_spread(side) for side in (a, b)]
+    error, freedom = _error(*parts)
+    if min(a.units, b.units) < 2 or error == 0:
+        return (-1.0, 1.0), 1.0
+    difference = b.score - a.score
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom)) * error
+    p_value = 2 * float(stats.t.sf(abs(difference) / error, freedom))
+    return (difference - half, difference + half), p_value
+
+
+def unpaired_error(a: Outcomes, b: Outcomes) -> float:
+    """Standard error of the difference of two scores on different items."""
+    return _error(_spread(a), _spread(b))[0]
+
+
+def unpaired_proportions(
+    right_a: int, items_a: int, right_b: int, items_b: int
+) -> tuple[tuple[float, float], float]:
+    """Interval and p-value of b's share of right answers minus a's, on different items.
+
+    Source: Newcombe 1998, Statistics in Medicine 17:873-890, method 10, and the pooled score
+    test; by statsmodels.
+    """
+    low, high = confint_proportions_2indep(
+        right_b, items_b, right_a, items_a, method="newcomb", compare="diff", alpha=ALPHA
+    )
+    if right_a + right_b in (0, items_a + items_b):
+        return (float(low), float(high)), 1.0
+    _, p_value = proportions_ztest([right_b, right_a], [items_b, items_a])
+    return (float(low), float(high)), float(p_value)
+
+
+def _spread(outcomes: Outcomes) -> Noise:
+    """Variance of a score over units."""
+    units = outcomes.units
+    if units < 2:
+        return Noise(0.0, 1)
+    values = units * outcomes.score - (units - 1) * _left_out(outcomes)
+    return Noise(float(np.var(values)) / (units - 1), units - 1)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -103,8 +103,12 @@ def load_cut(plan: Plan) -> Task:
         DataError: it cannot be found or used.
     """
     from benchmarks.tasks.catalogue import load_task
+    from benchmarks.tasks.loading import with_fresh_items
 
-    return load_task(plan.task).cut(plan.limits)
+    task = load_task(plan.task)
+    if plan.fresh_items is not None:
+        task = with_fresh_items(task, Path(plan.fresh_items))
+    return task.cut(plan.limits)
 
 
 def _prepare(plan: Plan, task: Task, arm: Arm, progress: Progress) -> Ready:

@@ -98,14 +98,14 @@ def bench(
     console = Console(highlight=False, markup=False, quiet=quiet)
     if resume is not None:
         _refuse_with_resume(target, methods, model, seeds, limit, train_limit, epochs, out)
-        folder, work = resume, _going_on(resume, budget_minutes)
+        folder, going = resume, _going_on(resume, budget_minutes)
     elif target is None:
         raise typer.BadParameter("give a plan or a task, or go on with --resume RUN")
     else:
         plan = _changed(_plan_of(target, methods), model, seeds, budget_minutes)
         plan = _cut(plan, limit, train_limit, epochs)
-        folder, work = _beginning(plan, Path(target), out, console)
-    _work(folder, work, console)
+        folder, going = _beginning(plan, Path(target), out, console)
+    work(folder, going, console)
     _report(folder, console)
 
 
@@ -269,15 +269,22 @@ def _recommendation_beside(plan: Path) -> str | None:
     return path.read_text(encoding="utf-8") if plan.suffix and path.is_file() else None
 
 
-def _work(folder: Path, work: Callable[[Means], None], console: Console) -> None:
+def work(folder: Path, going: Callable[[Means], None], console: Console) -> None:
+    """Run or resume, showing how it moves on; Ctrl-C ends it with what to do next.
+
+    Args:
+        folder: the run's.
+        going: runs with the means that it is given.
+        console: where to show it.
+    """
     from benchmarks.runner import Means
 
     try:
         if console.is_terminal and not console.quiet:
             with _live(console) as progress:
-                work(Means(watcher=LiveWatcher(progress)))
+                going(Means(watcher=LiveWatcher(progress)))
         else:
-            work(Means(watcher=PlainWatcher(console)))
+            going(Means(watcher=PlainWatcher(console)))
     except KeyboardInterrupt:
         typer.echo(
             f"Interrupted; no finished answer is lost. Go on: advisor bench --resume {folder}",

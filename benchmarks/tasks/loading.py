@@ -71,6 +71,39 @@ def load_folder(folder: Path) -> Task:
     return build_task(spec, splits, combined_sha256(hashes), database)
 
 
+def with_fresh_items(task: Task, path: Path) -> Task:
+    """The task with a file's items as its test split.
+
+    Args:
+        task: loaded.
+        path: ``.jsonl``, ``.csv`` or ``.tsv``, as a test split is written.
+
+    Raises:
+        DataError: something cannot be used, such as an item that is among those to train on; the
+            message lists every problem.
+    """
+    problems = Problems(f"Fresh items {path}", NEXT_STEP)
+    if path.suffix not in SUFFIXES or not is_file(path):
+        problems.add(path, f"is no file of items; allowed: {', '.join(SUFFIXES)}")
+        problems.raise_if_any()
+    known = {name: getattr(task, name) for name in TaskSpec.model_fields if hasattr(task, name)}
+    spec = TaskSpec(**{**known, "corpus": None, "database": None})
+    items, places = parse_items(read_records(path, problems, {}), spec, "test", path, problems)
+    if not items:
+        problems.add(path, "holds no item that can be read")
+    splits = Splits(
+        train=task.train, validation=task.validation, test=tuple(items), corpus=task.corpus
+    )
+    old: Places = {
+        split: [(f"{split} item", number) for number, _ in enumerate(getattr(task, split), 1)]
+        for split in SPLITS
+    }
+    check_splits(spec, splits, {**old, "test": places}, problems)
+    problems.raise_if_any()
+    sha256 = combined_sha256({"task": task.sha256, "fresh items": sha256_of_file(path)})
+    return build_task(spec, splits, sha256, task.database)
+
+
 def read_spec(folder: Path) -> TaskSpec:
     """What ``task.yaml`` of a folder says.
 

@@ -1,0 +1,117 @@
+"""``advisor watch``: whether a method of a finished run still does as well on fresh items."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from advisor.cli.writing import writing
+
+if TYPE_CHECKING:
+    from benchmarks.drift import Drift
+    from benchmarks.store import Run
+
+DRIFTED = 8
+"""Exit code of ``--fail-if-worse``."""
+
+
+def watch(
+    run: Annotated[Path, typer.Argument(help="Run folder of a finished bench.")],
+    fresh: Annotated[
+        Path, typer.Option("--with", help="Fresh items with their answers: .jsonl, .csv or .tsv.")
+    ],
+    method: Annotated[
+        str | None, typer.Option(help="Method to watch; without it, the run's best.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder to make or to go on with.")] = None,
+    fail_if_worse: Annotated[
+        bool, typer.Option("--fail-if-worse", help=f"End with exit code {DRIFTED} when it is.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Watch a method after release: does it still do as well, on items of today?
+
+    The method answers the fresh items as it answered the run's, with the weights that it was
+    trained to then. The items differ, so the test is unpaired and needs more of them than a
+    comparison does.
+
+    For example:
+
+      advisor watch runs/mine --with this-week.jsonl
+
+      advisor watch runs/mine --with this-week.jsonl --method raft --fail-if-worse
+    """
+    from benchmarks.tasks.extra import need_the_extra
+
+    need_the_extra("advisor watch", "torch", "lm_eval", "scipy", "statsmodels")
+    from benchmarks.drift import drift_between, leader_of
+    from benchmarks.store import read_run
+
+    before = read_run(run)
+    watched = method or leader_of(before)
+    folder = out or run.parent / f"{before.manifest.id}-{watched}-on-{fresh.stem}"
+    _answer(before, watched, fresh, folder)
+    found = drift_between(before, read_run(folder), watched)
+    typer.echo(found.model_dump_json(indent=2) if as_json else _said(found, folder))
+    if fail_if_worse and found.verdict == "worse":
+        raise typer.Exit(DRIFTED)
+
+
+def _answer(before: Run, method: str, fresh: Path, folder: Path) -> None:
+    """Run the method on the fresh items, or go on where an earlier call ended."""
+    from rich.console import Console
+
+    from advisor.cli.bench import work
+    from benchmarks.runner import Origin, resolve, resume, run
+    from benchmarks.store import read_plan
+    from strategies.errors import RunError
+
+    chosen = tuple(m for m in before.plan.methods if m.name == method)
+    if not chosen:
+        names = ", ".join(m.name for m in before.plan.methods)
+        raise RunError(f"Run {before.manifest.id} has no method {method}. It has: {names}")
+    changes = {
+        "methods": chosen,
+        "floors": False,
+        "limits": before.plan.limits.model_copy(update={"test": None}),
+        "fresh_items": str(fresh.resolve()),
+    }
+    plan = before.plan.model_copy(update=changes)
+    console = Console(stderr=True, highlight=False, markup=False)
+    if (folder / "run.json").is_file():
+        if read_plan(folder / "plan.yaml").fresh_items != plan.fresh_items:
+            raise RunError(f"{folder} holds answers to other items. Name another folder: --out")
+        work(folder, lambda means: resume(folder, means), console)
+        return
+    resolved = resolve(plan, console.print)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    origin = Origin(command=f"advisor watch {before.manifest.id} --with {fresh} --method {method}")
+    work(folder, lambda means: run(resolved, folder, means, origin), console)
+
+
+def _said(found: Drift, folder: Path) -> str:
+    from benchmarks.report import numbers
+
+    before, after = found.before, found.after
+    lines = [
+        f"{found.method}, {found.metric}: {numbers.score(before.score)} on {before.items:,} items, "
+        f"{numbers.score(after.score)} on {after.items:,} fresh ones",
+        f"After minus before: {numbers.points_between(found.difference, found.interval)} points, "
+        f"p {numbers.p_value(found.p_value)} ({found.test})",
+        {
+            "worse": "It does worse than it did.",
+            "better": "It does better than it did.",
+            "no drift seen": "No drift is seen.",
+        }[found.verdict],
+    ]
+    if found.detectable is not None:
+        lines.append(
+            f"So many items show a drift of {numbers.unsigned_points(found.detectable)} points and "
+            "more with 80 % power; a smaller one may stay unseen."
+        )
+    if found.shared:
+        lines.append(f"{found.shared:,} of the fresh items were in the run's test split already.")
+    return "\n".join([*lines, f"Answers: {folder}"])

@@ -1,0 +1,106 @@
+"""Whether a method still does as well as it did: a finished run against one on fresh items."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from benchmarks import statistics
+from benchmarks.comparison import compare
+from benchmarks.pairing import ScoreTable
+from benchmarks.results import ALPHA, Interval
+from benchmarks.store import Run
+from strategies.data import Frozen
+from strategies.errors import RunError
+
+Verdict = Literal["worse", "better", "no drift seen"]
+
+
+class Sample(Frozen):
+    """How a method did on some items."""
+
+    run: str
+    items: int
+    score: float
+
+
+class Drift(Frozen):
+    """What became of a method's quality.
+
+    Attributes:
+        method: which was watched.
+        metric: the task's primary one.
+        before: in the finished run.
+        after: on the fresh items.
+        difference: after minus before, with its interval; the items differ, so it is unpaired.
+        p_value: two-sided, of no difference.
+        test: which.
+        detectable: smallest drift that so many items show with 80 % power.
+        shared: fresh items that the finished run was tested on as well, which tell nothing new.
+        verdict: at 5 %.
+    """
+
+    method: str
+    metric: str
+    before: Sample
+    after: Sample
+    difference: float
+    interval: Interval
+    p_value: float
+    test: str
+    detectable: float | None
+    shared: int
+    verdict: Verdict
+
+
+def leader_of(run: Run) -> str:
+    """The method that did best in a run.
+
+    Raises:
+        RunError: none has a full result.
+    """
+    leader = compare(run).leader
+    if leader is None:
+        raise RunError(f"No method of run {run.manifest.id} has a full result to watch.")
+    return leader
+
+
+def drift_between(before: Run, after: Run, method: str) -> Drift:
+    """How a method's quality moved from one run to a run on other items.
+
+    Raises:
+        RunError: a run has no full result of the method.
+    """
+    metric = before.manifest.task.metric
+    tables = [ScoreTable(run.arms, metric) for run in (before, after)]
+    for run, table in zip((before, after), tables, strict=True):
+        if method not in table.complete or not table.ids:
+            raise RunError(f"Run {run.manifest.id} has no full result of {method}.")
+    labels = sorted({*tables[0].labels(), *tables[1].labels()}) if tables[0].macro else []
+    a, b = (table.outcomes(method, table.ids, labels) for table in tables)
+    if all(table.right_or_wrong(method, table.ids) for table in tables):
+        counts = [(round(side.score * side.units), side.units) for side in (a, b)]
+        (low, high), p_value = statistics.unpaired_proportions(*counts[0], *counts[1])
+        test, how = "score test of two proportions", "Newcombe score"
+    else:
+        (low, high), p_value = statistics.unpaired_difference(a, b)
+        test, how = "Welch's t over units", "jackknife, unpaired"
+    difference = b.score - a.score
+    return Drift(
+        method=method,
+        metric=metric,
+        before=Sample(run=before.manifest.id, items=len(tables[0].ids), score=a.score),
+        after=Sample(run=after.manifest.id, items=len(tables[1].ids), score=b.score),
+        difference=difference,
+        interval=Interval(low=low, high=high, method=how),
+        p_value=p_value,
+        test=test,
+        detectable=statistics.detectable_from_error(statistics.unpaired_error(a, b)),
+        shared=len({*tables[0].asked.values()} & {*tables[1].asked.values()}),
+        verdict=_verdict(difference, p_value),
+    )
+
+
+def _verdict(difference: float, p_value: float) -> Verdict:
+    if p_value >= ALPHA:
+        return "no drift seen"
+    return "better" if difference > 0 else "worse"

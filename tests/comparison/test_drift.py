@@ -1,0 +1,94 @@
+"""A finished method is held against fresh items by tests that know that the items differ."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from benchmarks import statistics
+from benchmarks.drift import Drift, drift_between, leader_of
+from benchmarks.statistics import mean_outcomes
+from strategies.errors import RunError
+from tests.comparison.runs import Made, Material, make_run
+
+
+def right(count: int, items: int) -> list[float]:
+    return [1.0] * count + [0.0] * (items - count)
+
+
+def drift(folder: Path, before: list[float], after: list[float]) -> Drift:
+    runs = []
+    for name, values in (("before", before), ("after", after)):
+        inputs = [f"{name} {n}" for n in range(len(values))]
+        runs.append(make_run(folder / name, [Made("lora", values)], Material(inputs=inputs)))
+    return drift_between(runs[0], runs[1], "lora")
+
+
+def test_the_interval_of_two_shares_gives_the_published_limits() -> None:
+    # Newcombe 1998, Statistics in Medicine 17:873-890, table II, method 10: 56/70 minus 48/80.
+    (low, high), p_value = statistics.unpaired_proportions(48, 80, 56, 70)
+    assert (low, high) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+    # The pooled score test is the chi-squared test without Yates's correction.
+    table = [[56, 14], [48, 32]]
+    assert p_value == pytest.approx(stats.chi2_contingency(table, correction=False).pvalue)
+
+
+def test_two_shares_without_a_wrong_answer_differ_in_nothing() -> None:
+    (low, high), p_value = statistics.unpaired_proportions(30, 30, 20, 20)
+    assert low < 0 < high
+    assert p_value == 1.0
+
+
+def test_graded_scores_on_different_items_are_compared_by_welch() -> None:
+    rng = np.random.default_rng(2)
+    a, b = rng.random(40), rng.random(70) ** 2
+    expected = stats.ttest_ind(b, a, equal_var=False)
+    found, p_value = statistics.unpaired_difference(
+        mean_outcomes(a.tolist(), range(40)), mean_outcomes(b.tolist(), range(70))
+    )
+    assert found == pytest.approx(tuple(expected.confidence_interval()), rel=1e-6)
+    assert p_value == pytest.approx(expected.pvalue, rel=1e-6)
+
+
+def test_items_of_shared_documents_count_as_one_in_an_unpaired_test() -> None:
+    values = right(20, 40)
+    alone = mean_outcomes(values, range(40))
+    grouped = mean_outcomes(values, [place // 4 for place in range(40)])
+    narrow, _ = statistics.unpaired_difference(alone, alone)
+    wide, _ = statistics.unpaired_difference(grouped, grouped)
+    assert wide[1] - wide[0] > 1.8 * (narrow[1] - narrow[0])
+
+
+@pytest.mark.parametrize(("now", "verdict"), [(48, "worse"), (78, "no drift seen"), (97, "better")])
+def test_a_drift_is_seen_where_so_many_items_show_it(
+    tmp_path: Path, now: int, verdict: str
+) -> None:
+    found = drift(tmp_path, right(80, 100), right(now, 100))
+    assert found.verdict == verdict
+    assert found.difference == pytest.approx(now / 100 - 0.8)
+    assert found.interval.low < found.difference < found.interval.high
+    assert found.shared == 0
+    assert (found.before.run, found.before.items, found.after.items) == ("run-1", 100, 100)
+
+
+def test_what_is_detectable_is_2_8_standard_errors(tmp_path: Path) -> None:
+    found = drift(tmp_path, right(80, 100), right(50, 100))
+    # (1.960 + .842) * sqrt(.8 * .2 / 99 + .5 * .5 / 99).
+    assert found.detectable == pytest.approx(2.8016 * (0.16 / 99 + 0.25 / 99) ** 0.5, rel=1e-4)
+
+
+def test_items_that_were_tested_before_are_counted(tmp_path: Path) -> None:
+    arms = [Made("lora", right(5, 10))]
+    run = make_run(tmp_path / "r", arms, Material(inputs=[str(n) for n in range(10)]))
+    assert drift_between(run, run, "lora").shared == 10
+
+
+def test_a_method_without_a_full_result_cannot_be_watched(tmp_path: Path) -> None:
+    arms = [Made("zero-shot", right(5, 10)), Made("lora", status="failed")]
+    run = make_run(tmp_path / "r", arms)
+    assert leader_of(run) == "zero-shot"
+    with pytest.raises(RunError, match="no full result of lora"):
+        drift_between(run, run, "lora")
