@@ -194,7 +194,12 @@ class TaskCard(Frozen):
 
 
 class RunManifest(Frozen):
-    """``run.json``: the run as a whole, written atomically."""
+    """``run.json``: the run as a whole, written atomically.
+
+    Attributes:
+        arms: folders of the arms that run here.
+        plan_arms: folders of all arms of the plan, in order, where this is a shard of it.
+    """
 
     schema_version: Literal[1] = 1
     id: str
@@ -207,4 +212,5 @@ class RunManifest(Frozen):
     environment: Environment
     command: str
     arms: tuple[str, ...]
+    plan_arms: tuple[str, ...] = ()
     commit: str | None = None

@@ -31,6 +31,7 @@ from benchmarks.floors import FLOORS_VERSION, floors_for
 from benchmarks.forking import LOG
 from benchmarks.plan import Plan
 from benchmarks.records import Arm, Cost, Environment, Failure, RunManifest
+from benchmarks.sharding import Shard, in_shard
 from benchmarks.store import (
     ANSWER_FILES,
     Artifact,
@@ -227,10 +228,12 @@ class Origin:
     Attributes:
         command: the command that reproduces it.
         recommendation: JSON of the advice that led to the plan.
+        shard: which part of the plan this is; None is all of it.
     """
 
     command: str = ""
     recommendation: str | None = None
+    shard: Shard | None = None
 
 
 def run(resolved: Resolved, folder: Path, means: Means, origin: Origin | None = None) -> None:
@@ -247,8 +250,11 @@ def run(resolved: Resolved, folder: Path, means: Means, origin: Origin | None = 
         KeyboardInterrupt: after the worker was stopped; the run can be resumed.
     """
     origin = origin or Origin()
-    arms = arms_of(resolved)
+    every = arms_of(resolved)
+    arms = in_shard(every, resolved.plan, origin.shard) if origin.shard else every
     manifest = _manifest(resolved, folder, arms, origin.command)
+    if origin.shard:
+        manifest = manifest.model_copy(update={"plan_arms": tuple(arm.folder for arm in every)})
     with RunFolder.create(folder, resolved.plan, manifest, origin.recommendation) as open_run:
         for arm in arms:
             open_run.write_arm(arm)
@@ -274,7 +280,8 @@ def resume(folder: Path, means: Means, budget_minutes: float | None = None) -> N
         minutes = budget_minutes or resolved.plan.budget_minutes
         plan = resolved.plan.model_copy(update={"budget_minutes": minutes})
         bench = _Bench(replace(resolved, plan=plan), open_run, means)
-        bench.reopen(arms_of(resolved))
+        here = set(open_run.manifest.arms)
+        bench.reopen([arm for arm in arms_of(resolved) if arm.folder in here])
         bench.work()
 
 

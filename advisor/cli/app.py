@@ -23,8 +23,8 @@ HELP = (
 
 
 _COMMANDS = (
-    "ask", "probe", "flowchart", "power", "bench", "report", "compare", "watch",
-    "verify", "tasks", "methods", "init", "models", "estimate",
+    "ask", "probe", "flowchart", "power", "bench", "merge", "report", "compare",
+    "watch", "verify", "tasks", "methods", "init", "models", "estimate",
 )  # fmt: skip
 
 

@@ -67,6 +67,9 @@ def bench(
     data_dir: Annotated[
         Path | None, typer.Option(help="Where recipes find their public files.")
     ] = None,
+    shard: Annotated[
+        str | None, typer.Option(help="Run a part only, such as 2/3, for: advisor merge")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder to make.")] = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print the report's path only.")
@@ -87,6 +90,8 @@ def bench(
       advisor bench my-task/ --seeds 0,1,2 --budget-minutes 90 --out runs/mine
 
       advisor bench --resume runs/mine
+
+      advisor bench plan.yaml --shard 1/3 --out runs/part-1
     """
     from benchmarks.tasks.extra import need_the_extra
 
@@ -97,16 +102,17 @@ def bench(
         os.environ[DATA_DIR_VARIABLE] = str(data_dir.resolve())
     console = Console(highlight=False, markup=False, quiet=quiet)
     if resume is not None:
-        _refuse_with_resume(target, methods, model, seeds, limit, train_limit, epochs, out)
+        given = (target, methods, model, seeds, limit, train_limit, epochs, shard, out)
+        _refuse_with_resume(*given)
         folder, going = resume, _going_on(resume, budget_minutes)
     elif target is None:
         raise typer.BadParameter("give a plan or a task, or go on with --resume RUN")
     else:
         plan = _changed(_plan_of(target, methods), model, seeds, budget_minutes)
         plan = _cut(plan, limit, train_limit, epochs)
-        folder, going = _beginning(plan, Path(target), out, console)
+        folder, going = _beginning(plan, Path(target), out, shard, console)
     work(folder, going, console)
-    _report(folder, console)
+    show_report(folder, console)
 
 
 # ---------------------------------------------------------------- what to run
@@ -116,7 +122,7 @@ def _refuse_with_resume(*given: object) -> None:
     if any(value is not None for value in given):
         raise typer.BadParameter(
             "--resume goes on with the run's own plan: leave out PLAN|TASK, --methods, --model, "
-            "--seeds, --limit, --train-limit, --epochs and --out"
+            "--seeds, --limit, --train-limit, --epochs, --shard and --out"
         )
 
 
@@ -234,10 +240,12 @@ def _whole_model_path(name: str) -> str:
 
 
 def _beginning(
-    plan: Plan, target: Path, out: Path | None, console: Console
+    plan: Plan, target: Path, out: Path | None, shard: str | None, console: Console
 ) -> tuple[Path, Callable[[Means], None]]:
     from benchmarks.runner import Origin, resolve, run
+    from benchmarks.sharding import Shard
 
+    part = Shard.parse(shard) if shard else None
     resolved = resolve(plan, console.print)
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     folder = out or Path("runs") / f"{_as_folder(resolved.task.id)}-{stamp}"
@@ -246,6 +254,7 @@ def _beginning(
     origin = Origin(
         command=shlex.join(["advisor", *sys.argv[1:]]),
         recommendation=_recommendation_beside(target),
+        shard=part,
     )
     return folder, lambda means: run(resolved, folder, means, origin)
 
@@ -386,7 +395,12 @@ def _why(reason: str, failure: Failure | None) -> str:
 # ---------------------------------------------------------------- results
 
 
-def _report(folder: Path, console: Console) -> None:
+def show_report(folder: Path, console: Console) -> None:
+    """Write the report of a run and print its table.
+
+    Raises:
+        RunError: no method finished.
+    """
     from advisor.cli.report import write_report
     from benchmarks.results import Comparison
     from benchmarks.store import read_record

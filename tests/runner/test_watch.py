@@ -13,6 +13,7 @@ from benchmarks.store import read_run
 from benchmarks.tasks.catalogue import load_task
 from benchmarks.tasks.loading import with_fresh_items
 from strategies.errors import DataError, RunError
+from strategies.home import home
 
 TRIAGE = "ticket-triage"
 
@@ -57,7 +58,12 @@ def test_what_is_wrong_with_fresh_items_is_listed(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_a_method_is_watched_with_the_weights_of_its_run(tiny_model: Path, tmp_path: Path) -> None:
+def test_a_method_is_watched_with_the_weights_of_its_run(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "models").symlink_to(home() / "models")
+    monkeypatch.setenv("ADVISOR_HOME", str(tmp_path / "home"))
     run = tmp_path / "run"
     bench = ("bench", TRIAGE, "--methods", "zero-shot,lora", "--model", tiny_model)
     small = ("--limit", 12, "--train-limit", 16, "--epochs", 1, "--out", run, "-q")

@@ -1,0 +1,128 @@
+"""One plan on several machines: each runs a shard of it, and the shards are merged into one run."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.plan import Plan
+from benchmarks.records import Arm, RunManifest
+from benchmarks.store import Run, RunFolder, arm_folder
+from strategies.errors import NotApplicableError, RunError, UserError
+
+_COPIED = ("arm.json", "responses.jsonl", "free.jsonl", "latency.jsonl", "scores.jsonl", "log.txt")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of so many parts of a plan.
+
+    Attributes:
+        number: which, from 1.
+        of: how many there are.
+    """
+
+    number: int
+    of: int
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """The shard that a text such as ``2/3`` names.
+
+        Raises:
+            UserError: it names none.
+        """
+        number, _, of = text.partition("/")
+        if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+            raise UserError(f"--shard {text}: give which part of how many, such as 2/3")
+        return cls(int(number), int(of))
+
+
+def in_shard(arms: Sequence[Arm], plan: Plan, shard: Shard) -> tuple[Arm, ...]:
+    """The arms of a shard, in their order; those that share trained weights stay together.
+
+    Raises:
+        NotApplicableError: there are fewer parts than shards, and this one would be empty.
+    """
+    trained = {
+        method.name: method.weights.model_dump_json() for method in plan.methods if method.trains
+    }
+    keys = [(trained.get(arm.name, arm.name), arm.seed) for arm in arms]
+    parts = list(dict.fromkeys(keys))
+    mine = {part for place, part in enumerate(parts) if place % shard.of == shard.number - 1}
+    if not mine:
+        raise NotApplicableError(
+            f"The plan has {len(parts)} parts, so shard {shard.number}/{shard.of} is empty."
+        )
+    return tuple(arm for arm, key in zip(arms, keys, strict=True) if key in mine)
+
+
+def merge(shards: Sequence[Run], folder: Path) -> None:
+    """One run folder with the arms of all shards of a plan, as if one machine had run them.
+
+    Args:
+        shards: finished or not; an arm that is pending can be gone on with in the merged run.
+        folder: does not exist yet or is empty.
+
+    Raises:
+        RunError: the runs are no shards of one plan, have an arm twice, or leave arms out; every
+            problem is listed.
+    """
+    manifests = [run.manifest for run in shards]
+    problems = [*_differences(manifests), *_repeated(manifests), *_missing(manifests)]
+    if problems:
+        raise RunError("These runs cannot be merged:\n" + "\n".join(f"  {p}" for p in problems))
+    first = shards[0]
+    arms = first.manifest.plan_arms
+    manifest = first.manifest.model_copy(
+        update={"id": folder.resolve().name, "arms": arms, "plan_arms": ()}
+    )
+    advice = first.path / "recommendation.json"
+    text = advice.read_text(encoding="utf-8") if advice.is_file() else None
+    with RunFolder.create(folder, first.plan, manifest, text):
+        for run in shards:
+            for name in run.manifest.arms:
+                _copy(arm_folder(run.path, name), arm_folder(folder, name))
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.mkdir(parents=True)
+    for name in _COPIED:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, target / name)
+
+
+def _differences(manifests: Sequence[RunManifest]) -> list[str]:
+    """What must be alike and is not: answers of one run have to be comparable."""
+    seen: dict[str, list[str | None]] = {
+        "plan": [manifest.plan_sha256 for manifest in manifests],
+        "task": [manifest.task.sha256 for manifest in manifests],
+        "model": [manifest.model_sha256 for manifest in manifests],
+        "embedder": [manifest.embedder_sha256 for manifest in manifests],
+        "GPU": [manifest.environment.gpu for manifest in manifests],
+        "libraries": [str(manifest.environment.libraries) for manifest in manifests],
+        "arms of the plan": [", ".join(manifest.plan_arms) for manifest in manifests],
+    }
+    return [
+        f"{manifest.id} has another {what} than {manifests[0].id}"
+        for what, values in seen.items()
+        for manifest, value in zip(manifests, values, strict=True)
+        if value != values[0]
+    ]
+
+
+def _repeated(manifests: Sequence[RunManifest]) -> list[str]:
+    owners: dict[str, list[str]] = {}
+    for manifest in manifests:
+        for arm in manifest.arms:
+            owners.setdefault(arm, []).append(manifest.id)
+    return [f"{arm} is in {' and in '.join(ids)}" for arm, ids in owners.items() if len(ids) > 1]
+
+
+def _missing(manifests: Sequence[RunManifest]) -> list[str]:
+    if not manifests[0].plan_arms:
+        return [f"{manifests[0].id} is no shard: it was run without --shard"]
+    there = {arm for manifest in manifests for arm in manifest.arms}
+    return [f"{arm} is in none of them" for arm in manifests[0].plan_arms if arm not in there]
