@@ -18,13 +18,13 @@ HELP = (
     "the decision down. estimate says beforehand what memory, time and money it takes.\n\n"
     "Exit codes: 0 done, 1 a bug, 2 wrong use, 3 unusable data or answers, 4 model not found, "
     "5 no method fits the task, 6 run folder locked or damaged, 7 flowchart unusable, "
-    "8 a watched method does worse, 130 interrupted."
+    "8 a watched method does worse, 9 a number was not reproduced, 130 interrupted."
 )
 
 
 _COMMANDS = (
     "ask", "probe", "flowchart", "power", "bench", "merge", "report", "compare",
-    "watch", "verify", "tasks", "methods", "init", "models", "estimate",
+    "reproduce", "watch", "verify", "tasks", "methods", "init", "models", "estimate",
 )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ from benchmarks.tasks.metrics import aggregate
 from benchmarks.tasks.task import Task
 from strategies.device import resolve_device
 from strategies.embedding import load_embedder
-from strategies.home import home
+from strategies.home import make_fresh_home
 from strategies.method import Method, registry
 from strategies.models import load_model, load_tokenizer, resolve
 from strategies.rendering import Renderer
@@ -104,7 +104,7 @@ def _ours(comparison: Comparison) -> Callable[[Setting], Work]:
 
         def work() -> list[JsonValue]:
             with tempfile.TemporaryDirectory() as folder:
-                fresh = _fresh_home(Path(folder))
+                fresh = make_fresh_home(Path(folder) / "home")
                 write_plan(Path(folder) / "plan.yaml", plan)
                 out = Path(folder) / "run"
                 bench = (sys.executable, "-m", "advisor.cli.app", "bench")
@@ -128,21 +128,12 @@ def _peer(comparison: Comparison) -> Callable[[Setting], Work]:
             limits = Limits(train=_TRAIN, validation=_VALIDATION, test=setting.items)
             task = load_task(comparison.task).cut(limits)
             with tempfile.TemporaryDirectory() as folder:
-                os.environ["ADVISOR_HOME"] = str(_fresh_home(Path(folder)))
+                os.environ["ADVISOR_HOME"] = str(make_fresh_home(Path(folder) / "home"))
                 return list(_Script(setting, comparison, task, Path(folder)).scores())
 
         return work
 
     return prepare
-
-
-def _fresh_home(folder: Path) -> Path:
-    """A cache that holds models and nothing that was worked out before."""
-    fresh = folder / "home"
-    fresh.mkdir()
-    for name in ("models", "digests"):
-        (fresh / name).symlink_to(home() / name)
-    return fresh
 
 
 class _Script:
