@@ -366,10 +366,7 @@ class _Bench:
     def reopen(self, arms: Sequence[Arm]) -> None:
         """Set every arm that has to be done again to pending; its answers stay."""
         for fresh in arms:
-            path = arm_folder(self.folder.path, fresh.folder) / "arm.json"
-            if not path.exists():
-                self.folder.write_arm(fresh)
-                continue
+            self.folder.restore_arm(fresh)
             whole = self.folder.repair_arm(fresh.folder, len(self.resolved.task.test))
             arm = self.folder.read_arm(fresh.folder)
             if arm.fingerprint != fresh.fingerprint:

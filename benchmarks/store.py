@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import Any, Generic, Literal, Self, TypeVar
 import yaml
 from pydantic import Field, ValidationError
 
+from benchmarks.checksums import sealed, unsealed
 from benchmarks.plan import Plan
 from benchmarks.records import Arm, Cost, ItemScore, Response, RunManifest
 from strategies.data import Frozen
@@ -58,8 +59,22 @@ def write_atomic(path: Path, text: str) -> None:
 
 def write_record(path: Path, record: Frozen) -> None:
     """Write one record as indented JSON, atomically."""
+    write_atomic(path, _json(record, indent=2) + "\n")
+
+
+def write_sealed(path: Path, record: Frozen) -> None:
+    """As `write_record`, with a checksum that `read_record` looks at."""
+    write_atomic(path, sealed(_json(record, indent=2)) + "\n")
+
+
+def write_lines(path: Path, records: Iterable[Frozen]) -> None:
+    """Write records as JSON lines with checksums, atomically."""
+    write_atomic(path, "".join(sealed(_json(record)) + "\n" for record in records))
+
+
+def _json(record: Frozen, indent: int | None = None) -> str:
     value = record.model_dump(mode="json")
-    write_atomic(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    return json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
 
 
 def read_record(path: Path, model: type[T]) -> T:
@@ -69,11 +84,11 @@ def read_record(path: Path, model: type[T]) -> T:
         RunError: the file is missing or is not such a record.
     """
     try:
-        return model.model_validate_json(path.read_bytes())
+        return model.model_validate_json(unsealed(path.read_bytes()))
     except FileNotFoundError:
         raise RunError(f"{path} is missing. {_HOW_MADE}") from None
-    except ValidationError as error:
-        problems = _problems(error)
+    except ValueError as error:
+        problems = _problems(error) if isinstance(error, ValidationError) else str(error)
         raise RunError(f"{path} is damaged: {problems}. {_HOW_MADE}") from None
 
 
@@ -121,8 +136,8 @@ def scan_lines(path: Path, model: type[T]) -> Lines[T]:
     records, damaged = [], []
     for number, line in enumerate(whole, start=1):
         try:
-            records.append(model.model_validate_json(line))
-        except ValidationError:
+            records.append(model.model_validate_json(unsealed(line)))
+        except ValueError:
             damaged.append(number)
     return Lines(tuple(records), tuple(damaged), len(content) - len(rest) if rest else None)
 
@@ -182,8 +197,7 @@ class Appender(Generic[T]):
 
     def append(self, record: T) -> None:
         """Add one record and wait until the disk has it."""
-        value = record.model_dump(mode="json")
-        line = json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8") + b"\n"
+        line = sealed(_json(record)).encode("utf-8") + b"\n"
         while line:
             line = line[os.write(self._handle, line) :]
         os.fsync(self._handle)
@@ -317,7 +331,7 @@ class RunFolder:
         if recommendation is not None:
             write_atomic(path / "recommendation.json", recommendation)
         (path / "arms").mkdir(exist_ok=True)
-        write_record(path / "run.json", manifest)
+        write_sealed(path / "run.json", manifest)
         return folder
 
     @classmethod
@@ -353,7 +367,18 @@ class RunFolder:
         """Write ``arm.json``, atomically."""
         folder = arm_folder(self.path, arm.folder)
         folder.mkdir(parents=True, exist_ok=True)
-        write_record(folder / "arm.json", arm)
+        write_sealed(folder / "arm.json", arm)
+
+    def restore_arm(self, fresh: Arm) -> None:
+        """Write an ``arm.json`` anew that is missing or damaged, which is set aside."""
+        path = arm_folder(self.path, fresh.folder) / "arm.json"
+        try:
+            read_record(path, Arm)
+        except RunError as error:
+            if path.exists():
+                path.replace(path.with_name("arm.json.damaged"))
+                log.warning("%s It was set aside.", error)
+            self.write_arm(fresh)
 
     def read_arm(self, name: str) -> Arm:
         """``arm.json`` of an arm's folder."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 import sys
 import time
@@ -23,11 +22,10 @@ from benchmarks.store import (
     arm_folder,
     read_plan,
     read_record,
-    write_atomic,
-    write_record,
+    write_lines,
+    write_sealed,
 )
 from benchmarks.tasks.task import Item, Task
-from strategies.data import Frozen
 from strategies.errors import NotApplicableError, UserError
 from strategies.progress import Progress
 from strategies.prompting.retrieval import is_gold
@@ -172,7 +170,7 @@ class ArmWork:
         scores, items, responses = self._answer_all()
         free = self._answer_freely()
         latency = self._measure_latency()
-        _write_lines(self.folder / "scores.jsonl", items)
+        write_lines(self.folder / "scores.jsonl", items)
         self._keep(
             status="finished",
             scores=scores,
@@ -262,7 +260,7 @@ class ArmWork:
 
     def _keep(self, **changes: object) -> None:
         self.arm = self.arm.model_copy(update=changes)
-        write_record(self.folder / "arm.json", self.arm)
+        write_sealed(self.folder / "arm.json", self.arm)
 
 
 # ---------------------------------------------------------------- figures
@@ -332,13 +330,6 @@ def failure_of(error: BaseException) -> Failure:
         message=str(error) or name,
         traceback="".join(traceback.format_exception(error)),
     )
-
-
-def _write_lines(path: Path, records: Sequence[Frozen]) -> None:
-    lines = [
-        json.dumps(r.model_dump(mode="json"), ensure_ascii=False, allow_nan=False) for r in records
-    ]
-    write_atomic(path, "".join(line + "\n" for line in lines))
 
 
 # ---------------------------------------------------------------- process
