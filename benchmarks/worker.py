@@ -26,7 +26,7 @@ from benchmarks.store import (
     write_sealed,
 )
 from benchmarks.tasks.task import Item, Task
-from strategies.errors import NotApplicableError, UserError
+from strategies.errors import NotApplicableError, UserError, storage_trouble
 from strategies.progress import Progress
 from strategies.prompting.retrieval import is_gold
 
@@ -321,13 +321,16 @@ def _largest(*values: int | None) -> int | None:
 def failure_of(error: BaseException) -> Failure:
     """What a report says of an exception; running out of memory is named as such."""
     name = type(error).__name__
+    storage = storage_trouble(error)
     if isinstance(error, MemoryError) or name == "OutOfMemoryError":
         kind = "out-of-memory"
+    elif storage:
+        kind = "storage"
     else:
         kind = "user-error" if isinstance(error, UserError) else name
     return Failure(
         kind=kind,
-        message=str(error) or name,
+        message=storage or str(error) or name,
         traceback="".join(traceback.format_exception(error)),
     )
 

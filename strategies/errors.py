@@ -6,6 +6,8 @@ every other exception is a bug and keeps its traceback.
 
 from __future__ import annotations
 
+import errno
+
 
 class UserError(Exception):
     """A problem that the user can solve; the message says how."""
@@ -35,3 +37,17 @@ class RunError(UserError):
     """A run folder that is locked, damaged or of another plan."""
 
     exit_code = 6
+
+
+_STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
+
+
+def storage_trouble(error: BaseException) -> str | None:
+    """What to tell a user whose disk is full, read-only or broken; None for any other error."""
+    if not isinstance(error, OSError) or error.errno not in _STORAGE:
+        return None
+    where = f"{error.filename}: " if error.filename else ""
+    return (
+        f"{where}{error.strerror}. Nothing that was finished is lost: make room, then go on with "
+        "advisor bench --resume, or call the command again."
+    )

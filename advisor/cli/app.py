@@ -17,7 +17,7 @@ HELP = (
     "ask gives advice with evidence, bench runs the candidates on one eval set, report writes "
     "the decision down. estimate says beforehand what memory, time and money it takes.\n\n"
     "Exit codes: 0 done, 1 a bug, 2 wrong use, 3 unusable data or answers, 4 model not found, "
-    "5 no method fits the task, 6 run folder locked or damaged, 7 flowchart unusable, "
+    "5 no method fits the task, 6 run folder locked, damaged or full, 7 flowchart unusable, "
     "8 a watched method does worse, 9 a number was not reproduced, 130 interrupted."
 )
 
@@ -67,10 +67,15 @@ def main() -> None:
     try:
         app()
     except Exception as error:
-        code = getattr(error, "exit_code", None)
+        code, message = getattr(error, "exit_code", None), str(error)
+        if isinstance(error, OSError):
+            from strategies.errors import storage_trouble
+
+            message = storage_trouble(error) or ""
+            code = 6 if message else None
         if not isinstance(code, int):
             raise
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{message}\n")
         sys.exit(code)
 
 
