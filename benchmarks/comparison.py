@@ -153,7 +153,7 @@ def _seed_score(result: ArmResult, table: ScoreTable, name: str) -> SeedScore:
     """The aggregate that lm-eval computed, unless unanswered items have to count against it."""
     score = result.arm.scores.get(table.metric) if result in table.finished[name] else None
     if score is not None and table.unanswered(name) and not table.macro:
-        score = fmean(table.value(result, item) for item in table.ids)
+        score = table.score_of(result)
     return SeedScore(seed=result.arm.seed, status=result.arm.status, score=score)
 
 

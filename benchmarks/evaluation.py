@@ -23,7 +23,7 @@ from lm_eval.tasks import TaskManager
 from benchmarks.answering import Answerer
 from benchmarks.records import ItemScore, Response
 from benchmarks.tasks.catalogue import LM_EVAL
-from benchmarks.tasks.metrics import METRICS, aggregate, score_item
+from benchmarks.tasks.metrics import METRICS, aggregate, item_sums, score_item
 from benchmarks.tasks.task import Item, Task
 from strategies.errors import DataError
 from strategies.hashing import sha256_of_data, sha256_of_file
@@ -201,6 +201,7 @@ class _Scorer:
             reference=item.output,
             prediction=text,
             input_sha256=sha256_of_data(item.input),
+            sums=item_sums(self._task, item, text),
         )
         return {
             name: (item.id, text) if METRICS[name].needs_pairs else value

@@ -117,6 +117,11 @@ class ScoreTable:
         """What the statistics need of one method over some items."""
         return self._outcomes_of(self.finished[name], ids, labels)
 
+    def score_of(self, result: ArmResult) -> float:
+        """The score of one arm, an item without an answer counting as nothing right."""
+        labels = self.labels() if self.macro else []
+        return self._outcomes_of([result], self.ids, labels).score
+
     def noise(self, name: str, ids: Sequence[str], labels: Sequence[str]) -> Noise | None:
         """The noise of seeds in a method's score over some items; None where it has one seed."""
         seeds = len(self.finished[name])
@@ -132,6 +137,9 @@ class ScoreTable:
         self, arms: Sequence[ArmResult], ids: Sequence[str], labels: Sequence[str]
     ) -> Outcomes:
         units = self.units(ids)
+        if self._summed(arms):
+            sums = [[self._sums(arm, item) for item in ids] for arm in arms]
+            return statistics.bleu_outcomes(sums, units)
         if not self.macro:
             return statistics.mean_outcomes(self._means(arms, ids), units)
         answers = [
@@ -140,6 +148,21 @@ class ScoreTable:
         ]
         references = [self.references[item].strip() for item in ids]
         return statistics.macro_f1_outcomes(references, answers, labels, units)
+
+    def _summed(self, arms: Sequence[ArmResult]) -> bool:
+        """Whether the metric is a score of sums, and they were kept: older runs did not."""
+        return self.metric == "bleu" and all(
+            self.metric in line.sums for arm in arms for line in self.lines[id(arm)].values()
+        )
+
+    def _sums(self, arm: ArmResult, item: str) -> tuple[float, ...]:
+        """An item's sums; without an answer all but the reference's length are 0."""
+        line = self.line(arm, item)
+        if line is not None:
+            return line.sums[self.metric]
+        others = (lines[item].sums for lines in self.lines.values() if item in lines)
+        length = next((sums[self.metric][-1] for sums in others if self.metric in sums), 0.0)
+        return (*(0.0,) * 9, length)
 
     def right_or_wrong(self, name: str, ids: Sequence[str]) -> bool:
         """Whether exact tests of right and wrong apply: one seed, 0 or 1, no groups, no F1."""
@@ -197,6 +220,8 @@ def side_of(table: ScoreTable, name: str, ids: Sequence[str], labels: Sequence[s
 
 def all_differences(table: ScoreTable) -> list[Difference]:
     """All pairs of methods, and every method against every floor, of those that finished."""
+    if not table.ids:
+        return []
     labels = table.labels() if table.macro else []
     sides = {name: side_of(table, name, table.ids, labels) for name in table.complete}
     return differences_between(

@@ -59,6 +59,9 @@ class ItemScore(Frozen):
         reference: the first accepted answer, for the report's examples.
         prediction: what the arm answered.
         input_sha256: of what was asked, so that two runs pair only what is the same.
+        sums: metric name to what is summed over items before a score is taken of it, where
+            that is not the mean of items: for BLEU the matches and n-grams of each order, the
+            length of the answer and of the reference.
     """
 
     id: str
@@ -67,6 +70,7 @@ class ItemScore(Frozen):
     reference: str
     prediction: str
     input_sha256: str = ""
+    sums: dict[str, tuple[float, ...]] = Field(default_factory=dict)
 
 
 class CurvePoint(Frozen):

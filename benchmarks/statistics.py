@@ -47,12 +47,13 @@ class Outcomes:
     Attributes:
         sums: (units, columns); the columns are those of `fold`.
         fold: ``mean`` has the columns value and count; ``macro_f1`` has true positives,
-            predicted and true count of every label, one block after the other per seed.
-        seeds: how many blocks ``macro_f1`` averages over; 1 for ``mean``.
+            predicted and true count of every label, ``bleu`` matches and n-grams of order 1 to 4
+            and the lengths of answer and reference, one block after the other per seed.
+        seeds: how many blocks ``macro_f1`` and ``bleu`` average over; 1 for ``mean``.
     """
 
     sums: Floats
-    fold: Literal["mean", "macro_f1"] = "mean"
+    fold: Literal["mean", "macro_f1", "bleu"] = "mean"
     seeds: int = 1
 
     @property
@@ -69,6 +70,9 @@ class Outcomes:
         """Scores of totals of shape (..., columns); nan where nothing was counted."""
         if self.fold == "mean":
             return _ratio(totals[..., 0], totals[..., 1])
+        if self.fold == "bleu":
+            each: Floats = _bleu(totals.reshape(*totals.shape[:-1], self.seeds, 10)).mean(axis=-1)
+            return each
         blocks = totals.reshape(*totals.shape[:-1], self.seeds, 3, -1)
         hits, predicted, true = (blocks[..., row, :] for row in range(3))
         present = (predicted + true) > 0
@@ -110,8 +114,38 @@ def macro_f1_outcomes(
     return Outcomes(_sum_by_unit(np.hstack(blocks), units), "macro_f1", len(predictions))
 
 
+def bleu_outcomes(sums: Sequence[Sequence[Sequence[float]]], units: Sequence[int]) -> Outcomes:
+    """Outcomes of corpus BLEU, averaged over seeds.
+
+    Args:
+        sums: for every seed and item ten figures: matches and n-grams of order 1 to 4, tokens of
+            the answer and of the reference.
+        units: which unit each item belongs to, 0, 1, 2 …
+    """
+    columns = np.hstack([np.asarray(seed, float) for seed in sums])
+    return Outcomes(_sum_by_unit(columns, units), "bleu", len(sums))
+
+
+def _bleu(totals: Floats) -> Floats:
+    """Corpus BLEU in [0, 1] of totals of shape (..., 10), smoothed as sacrebleu's default is.
+
+    Source: Papineni et al. 2002; Post 2018 (sacrebleu, smoothing ``exp``).
+    """
+    matches, grams = totals[..., :4], totals[..., 4:8]
+    answer, reference = totals[..., 8], totals[..., 9]
+    unmatched = np.cumsum((matches == 0) & (grams > 0), axis=-1)
+    counted = np.where(matches > 0, matches, 0.5**unmatched)
+    precisions = _ratio(counted, grams)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = np.exp(np.log(precisions).mean(axis=-1))
+        brevity = np.exp(np.minimum(0.0, 1 - reference / answer))
+    scored = (grams > 0).all(axis=-1) & (matches > 0).any(axis=-1)
+    found: Floats = np.where(scored, np.minimum(1.0, brevity * mean), 0.0)
+    return found
+
+
 def repeated(outcomes: Outcomes, seeds: int) -> Outcomes:
-    """The same macro-F1 outcomes with every block repeated, so that seeds of two methods match.
+    """The same outcomes with every seed's block repeated, so that seeds of two methods match.
 
     Raises:
         ValueError: `seeds` is not a multiple of the seeds there are.
@@ -260,7 +294,7 @@ def difference_interval(
         return -1.0, 1.0
     centre, error, freedom = _difference(a, b, noise)
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom)) * error
-    return centre - half, centre + half
+    return max(-1.0, centre - half), min(1.0, centre + half)
 
 
 def seeded_p_value(a: Outcomes, b: Outcomes, noise: Noise) -> float:

@@ -36,6 +36,7 @@ class Metric:
         aggregate: the value of a set of answers; None when there is nothing to score.
         needs_pairs: True when `aggregate` is not the mean of the items' values, so that a
             comparison has to resample pairs of reference and answer.
+        sums: what of an answer is summed over items before a score is taken of it, if anything.
     """
 
     name: str
@@ -43,6 +44,13 @@ class Metric:
     item: ItemValue
     aggregate: Aggregate
     needs_pairs: bool = False
+    sums: Callable[[Item, str], tuple[float, ...]] | None = None
+
+
+def item_sums(task: Task, item: Item, text: str) -> dict[str, tuple[float, ...]]:
+    """What of one answer is summed under the task's metrics that are scores of sums."""
+    metrics = [METRICS[name] for name in (task.metric, *task.metrics)]
+    return {metric.name: metric.sums(item, text) for metric in metrics if metric.sums}
 
 
 def score_item(task: Task, item: Item, text: str) -> dict[str, float | None]:
@@ -231,6 +239,14 @@ def _sentence_bleu(task: Task, item: Item, text: str) -> float:
     return min(score / 100, 1.0)
 
 
+def _bleu_sums(item: Item, text: str) -> tuple[float, ...]:
+    """Matches of order 1 to 4, n-grams of order 1 to 4, tokens of the answer, of the reference."""
+    import sacrebleu
+
+    found = sacrebleu.sentence_bleu(text, list(item.outputs))
+    return (*map(float, (*found.counts, *found.totals)), float(found.sys_len), float(found.ref_len))
+
+
 @cache
 def _rouge_scorer() -> Any:
     from rouge_score.rouge_scorer import RougeScorer
@@ -289,7 +305,9 @@ METRICS: dict[str, Metric] = {
         _by_mean("json_validity", "the text is a JSON object, nothing else", _valid_json),
         _by_mean("checks", "share of the item's checks that hold", _checks),
         _by_mean("execution_match", "the SQL returns the same rows", _execution_match),
-        Metric("bleu", "corpus BLEU / 100 (sacrebleu)", _sentence_bleu, _corpus_bleu, True),
+        Metric(
+            "bleu", "corpus BLEU / 100 (sacrebleu)", _sentence_bleu, _corpus_bleu, True, _bleu_sums
+        ),
         _by_mean("rouge_l", "ROUGE-L F1, stemmed (rouge_score)", _rouge_l),
     )
 }

@@ -19,6 +19,8 @@ from benchmarks.records import (
     TaskCard,
 )
 from benchmarks.store import Run, RunFolder, arm_folder, read_run, write_atomic
+from benchmarks.tasks.metrics import METRICS
+from benchmarks.tasks.task import Item
 from strategies.method import registry
 
 
@@ -96,6 +98,12 @@ def arm_of(made: Made, metric: str) -> Arm:
     )
 
 
+def bleu_sums(reference: str, said: str) -> dict[str, tuple[float, ...]]:
+    sums = METRICS["bleu"].sums
+    assert sums is not None
+    return {"bleu": sums(Item(id="item", input="", outputs=(reference,)), said)}
+
+
 def write_lines(folder: Path, made: Made, material: Material) -> None:
     if made.status != "finished":
         return
@@ -112,6 +120,7 @@ def write_lines(folder: Path, made: Made, material: Material) -> None:
                 reference=reference,
                 prediction=said,
                 input_sha256=material.inputs[place] if material.inputs else "",
+                sums=bleu_sums(reference, said) if material.metric == "bleu" else {},
             )
         )
         responses.append(

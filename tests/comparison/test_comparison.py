@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from pathlib import Path
 
 import pytest
+import sacrebleu
 from sklearn.metrics import f1_score
 
 from benchmarks.comparison import compare, compare_runs
 from benchmarks.records import Cost, CurvePoint, Failure
 from benchmarks.results import Comparison, Difference
+from benchmarks.store import read_run
 from strategies.errors import RunError
 from tests.comparison.runs import Made, Material, make_run
 
@@ -109,6 +112,12 @@ def test_an_item_undefined_for_every_method_is_left_out_for_all(tmp_path: Path) 
     assert found.method("lora").unanswered == 0
 
 
+def test_a_run_without_a_single_defined_value_compares_nothing(tmp_path: Path) -> None:
+    arms = [Made("zero-shot", [None, None]), Made("lora", [None, None])]
+    found = compare(make_run(tmp_path / "r", arms))
+    assert (found.items, found.differences) == (0, ())
+
+
 def test_several_seeds_are_compared_by_item_means_and_show_their_spread(tmp_path: Path) -> None:
     arms = [
         Made("zero-shot", right(10)),
@@ -173,11 +182,31 @@ def test_macro_f1_is_compared_as_macro_f1(tmp_path: Path) -> None:
     )
 
 
+def test_bleu_is_compared_as_bleu_of_all_answers(tmp_path: Path) -> None:
+    references = [f"the {what} sat on the mat number {n}" for n, what in enumerate("abcdefgh" * 4)]
+    worse = [text.replace("sat on", "was under") for text in references]
+    better = [text if n % 2 else worse[n] for n, text in enumerate(references)]
+    scores = [sacrebleu.corpus_bleu(said, [references]).score / 100 for said in (worse, better)]
+    arms = [
+        Made("zero-shot", [0.5] * 32, predictions=worse, score=scores[0]),
+        Made("lora", [0.5] * 32, predictions=better, score=scores[1]),
+    ]
+    found = compare(make_run(tmp_path / "r", arms, Material(metric="bleu", references=references)))
+    interval = found.method("lora").interval
+    assert interval is not None and interval.low < scores[1] < interval.high
+    assert found.differences[0].difference == pytest.approx(scores[0] - scores[1])
+    assert found.differences[0].separated
+    assert not any("no interval" in note for note in found.notes)
+
+
 def test_a_score_that_is_no_function_of_items_has_no_interval(tmp_path: Path) -> None:
+    # As runs of before sums were kept.
     run = make_run(
         tmp_path / "r", [Made("zero-shot", [0.5, 0.2, 0.3], score=0.9)], Material(metric="bleu")
     )
-    found = compare(run)
+    for file in (tmp_path / "r").rglob("scores.jsonl"):
+        file.write_text(re.sub(r'"sums":{[^}]*}', '"sums":{}', file.read_text()))
+    found = compare(read_run(run.path))
     assert found.method("zero-shot").interval is None
     assert any("no interval" in note for note in found.notes)
 

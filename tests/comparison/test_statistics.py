@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import itertools
 import math
+import random
 
 import numpy as np
 import pytest
+import sacrebleu
 from hypothesis import given, settings
 from hypothesis import strategies as some
 from scipy import stats
@@ -12,6 +14,8 @@ from sklearn.metrics import f1_score
 
 from benchmarks import statistics
 from benchmarks.statistics import Outcomes, mean_outcomes
+from benchmarks.tasks.metrics import METRICS
+from benchmarks.tasks.task import Item
 
 counts = some.integers(0, 40)
 few_values = some.lists(some.sampled_from([0.0, 0.25, 0.5, 1.0]), min_size=8, max_size=20)
@@ -275,3 +279,53 @@ def test_methods_that_tie_share_the_pick() -> None:
 
 def test_too_few_items_have_no_regret() -> None:
     assert statistics.cross_fitted_regret({"a": alone([1.0] * 9)}, "a") is None
+
+
+# ---------------------------------------------------------------- BLEU
+
+WORDS = ["the", "a", "cat", "dog", "sat", "ran", "on", "under", "mat", "tree", "and", "late"]
+
+
+def sentences(luck: random.Random, count: int, longest: int = 9) -> list[str]:
+    return [" ".join(luck.choices(WORDS, k=luck.randint(0, longest))) for _ in range(count)]
+
+
+def bleu_sums(answers: list[str], references: list[tuple[str, ...]]) -> list[tuple[float, ...]]:
+    sums = METRICS["bleu"].sums
+    assert sums is not None
+    return [
+        sums(Item(id=str(n), input="", outputs=outputs), answer)
+        for n, (answer, outputs) in enumerate(zip(answers, references, strict=True))
+    ]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_bleu_of_sums_is_sacrebleus_of_every_sample_of_items(seed: int) -> None:
+    luck = random.Random(seed)
+    # Few short sentences leave some orders without a match, and some without an n-gram.
+    count, longest = (30, 9) if seed < 3 else (3, 4)
+    answers = sentences(luck, count, longest)
+    pairs = list(zip(sentences(luck, count), sentences(luck, count), strict=True))
+    references = [(f"{one} cat", f"{two} dog") for one, two in pairs]
+    outcomes = statistics.bleu_outcomes([bleu_sums(answers, references)], range(count))
+    for _ in range(20):
+        drawn = luck.choices(range(count), k=count)
+        expected = sacrebleu.corpus_bleu(
+            [answers[n] for n in drawn],
+            [[references[n][which] for n in drawn] for which in (0, 1)],
+        ).score
+        found = outcomes.fold_totals(outcomes.sums[drawn].sum(axis=0))
+        assert float(found) == pytest.approx(min(expected / 100, 1.0), abs=1e-9)
+
+
+def test_bleu_of_several_seeds_is_the_mean_of_theirs() -> None:
+    luck = random.Random(1)
+    references = [(text + " it was late",) for text in sentences(luck, 20)]
+    seeds = [bleu_sums(sentences(luck, 20), references) for _ in range(2)]
+    apart = [statistics.bleu_outcomes([sums], range(20)).score for sums in seeds]
+    both = statistics.bleu_outcomes(seeds, range(20))
+    assert both.score == pytest.approx(sum(apart) / 2)
+    alone = statistics.bleu_outcomes(seeds[:1], range(20))
+    low, high = statistics.difference_interval(both, alone)
+    assert low < both.score - alone.score < high
+    assert 0 < statistics.permutation_p_value(both, alone) <= 1
