@@ -171,7 +171,6 @@ def save_answers(answers: Answers, path: Path) -> None:
 
 def _write(path: Path, text: str) -> None:
     with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
 
 
@@ -187,7 +186,6 @@ def _write_plan(advice: Recommendation, task: str, path: Path) -> None:
     methods = tuple(registry().method(name) for name in advice.candidates)
     beside = path.with_suffix(".recommendation.json")
     with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
         write_plan(path, Plan(task=task, methods=methods))
         write_atomic(beside, advice.model_dump_json(indent=2) + "\n")
 

@@ -250,7 +250,7 @@ def _beginning(
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     folder = out or Path("runs") / f"{_as_folder(resolved.task.id)}-{stamp}"
     with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True)
     origin = Origin(
         command=shlex.join(["advisor", *sys.argv[1:]]),
         recommendation=_recommendation_beside(target),

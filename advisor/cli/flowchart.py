@@ -71,7 +71,6 @@ def flowchart(
     if out is not None:
         # Bytes keep the line ends as they are on every system.
         with writing(out):
-            out.parent.mkdir(parents=True, exist_ok=True)
             out.write_bytes(_drawn(chart, steps, form, say))
         typer.echo(out)
     elif form is DrawingFormat.text and console.is_terminal:

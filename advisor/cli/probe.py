@@ -63,7 +63,7 @@ def probe(
     setting = ProbeSetting(task=task, model=model, items=items, train=train, epochs=epochs)
     folder = out or Path("runs") / f"probe-{Path(task).name}-{Path(model).name}"
     with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True)
     found = _watched(
         lambda progress, say: measure(setting, folder, progress, say),
         folder / "probe.log",

@@ -89,7 +89,6 @@ def write_report(
     for name, content in render(comparison, form.value, target.stem).items():
         path = target.parent / name if written else target
         with writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
             write_atomic(path, content.decode())
         written.append(path)
     return written

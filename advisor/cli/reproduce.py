@@ -96,7 +96,7 @@ def _run_again(before: Run, folder: Path) -> None:
     )
     begun = (folder / "run.json").is_file()
     with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True)
 
     def going(means: Means) -> None:
         alone = replace(

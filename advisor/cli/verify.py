@@ -174,7 +174,6 @@ def _write(found: Verification, report: Path) -> None:
     for name, content in files.items():
         path = report.parent / name
         with writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
             write_atomic(path, content.decode())
 
 

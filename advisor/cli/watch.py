@@ -87,7 +87,7 @@ def _answer(before: Run, method: str, fresh: Path, folder: Path) -> None:
         return
     resolved = resolve(plan, console.print)
     with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True)
     origin = Origin(command=f"advisor watch {before.manifest.id} --with {fresh} --method {method}")
     work(folder, lambda means: run(resolved, folder, means, origin), console)
 

@@ -11,12 +11,13 @@ from advisor.errors import AdvisorError
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """A block that writes a file or folder.
+    """A block that writes a file or folder; the folder that holds it is made.
 
     Raises:
         AdvisorError: the system refused; the message names the path and why.
     """
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
         blocked = isinstance(error, FileExistsError | NotADirectoryError)
