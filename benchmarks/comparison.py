@@ -83,16 +83,21 @@ def compare(run: Run, inputs: Mapping[str, str] | None = None) -> Comparison:
     )
 
 
-def compare_runs(run_a: Run, run_b: Run) -> RunsComparison:
+def compare_runs(run_a: Run, run_b: Run, metric: str | None = None) -> RunsComparison:
     """Two runs of one task, paired on the same items only.
+
+    Args:
+        run_a: what is compared with.
+        run_b: what is compared.
+        metric: one that both measured; None is the task's primary one.
 
     Raises:
         RunError: the runs are of different tasks or metrics, or share no items or no
             finished method.
     """
     _refuse_different_tasks(run_a.manifest, run_b.manifest)
-    metric = run_a.manifest.task.metric
-    a, b = ScoreTable(run_a.arms, metric), ScoreTable(run_b.arms, metric)
+    metric = metric or run_a.manifest.task.metric
+    a, b = tables_of((run_a, run_b), metric)
     shared = [item for item in a.ids if item in b.asked]
     same = [item for item in shared if a.asked[item] == b.asked[item]]
     names = [name for name in a.complete if name in b.complete]
@@ -174,7 +179,7 @@ def _score_interval(name: str, score: float | None, table: ScoreTable) -> Interv
         low, high = statistics.seeded_interval(outcomes, noise)
         return Interval(low=low, high=high, method=f"jackknife of {unit} and seeds")
     low, high = statistics.score_interval(outcomes)
-    return Interval(low=low, high=high, method=f"bootstrap of {unit}")
+    return Interval(low=max(0.0, low), high=high, method=f"bootstrap of {unit}")
 
 
 def _all_scores(
@@ -552,6 +557,15 @@ def _refuse_different_tasks(a: RunManifest, b: RunManifest) -> None:
             f"Run {a.id} is of task {a.task.id} ({a.task.metric}), run {b.id} of {b.task.id} "
             f"({b.task.metric}). Only runs of one task and one metric can be paired."
         )
+
+
+def tables_of(runs: Sequence[Run], metric: str) -> list[ScoreTable]:
+    """Tables of runs that are compared; what not all of them kept is used of none."""
+    tables = [ScoreTable(run.arms, metric) for run in runs]
+    summed = all(table.summed for table in tables)
+    for table in tables:
+        table.summed = summed
+    return tables
 
 
 def _common_methods(

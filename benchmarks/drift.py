@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from benchmarks import statistics
-from benchmarks.comparison import compare
-from benchmarks.pairing import ScoreTable
+from benchmarks.comparison import compare, tables_of
 from benchmarks.results import ALPHA, Interval
 from benchmarks.store import Run
 from strategies.data import Frozen
@@ -36,6 +35,7 @@ class Drift(Frozen):
         test: which.
         detectable: smallest drift that so many items show with 80 % power.
         shared: fresh items that the finished run was tested on as well, which tell nothing new.
+        retrained: whether the weights of then were not kept, so that others were trained.
         verdict: at 5 %.
     """
 
@@ -49,6 +49,7 @@ class Drift(Frozen):
     test: str
     detectable: float | None
     shared: int
+    retrained: bool
     verdict: Verdict
 
 
@@ -71,7 +72,7 @@ def drift_between(before: Run, after: Run, method: str) -> Drift:
         RunError: a run has no full result of the method.
     """
     metric = before.manifest.task.metric
-    tables = [ScoreTable(run.arms, metric) for run in (before, after)]
+    tables = tables_of((before, after), metric)
     for run, table in zip((before, after), tables, strict=True):
         if method not in table.complete or not table.ids:
             raise RunError(f"Run {run.manifest.id} has no full result of {method}.")
@@ -96,8 +97,15 @@ def drift_between(before: Run, after: Run, method: str) -> Drift:
         test=test,
         detectable=statistics.detectable_from_error(statistics.unpaired_error(a, b)),
         shared=len({*tables[0].asked.values()} & {*tables[1].asked.values()}),
+        retrained=_retrained(after, method),
         verdict=_verdict(difference, p_value),
     )
+
+
+def _retrained(run: Run, method: str) -> bool:
+    trains = any(m.name == method and m.trains for m in run.plan.methods)
+    arms = [result.arm for result in run.arms if result.arm.name == method]
+    return trains and not all({"weights", "answers"} & {*arm.reused} for arm in arms)
 
 
 def _verdict(difference: float, p_value: float) -> Verdict:

@@ -34,6 +34,10 @@ class ScoreTable:
             for mine in self.finished.values()
             for result in mine
         }
+        # Whether the metric is a score of sums, and they were kept; older runs did not.
+        self.summed = metric == "bleu" and all(
+            metric in line.sums for lines in self.lines.values() for line in lines.values()
+        )
         first: dict[str, ItemScore] = {}
         for scores in self.lines.values():
             for item, score in scores.items():
@@ -137,7 +141,7 @@ class ScoreTable:
         self, arms: Sequence[ArmResult], ids: Sequence[str], labels: Sequence[str]
     ) -> Outcomes:
         units = self.units(ids)
-        if self._summed(arms):
+        if self.summed:
             sums = [[self._sums(arm, item) for item in ids] for arm in arms]
             return statistics.bleu_outcomes(sums, units)
         if not self.macro:
@@ -148,12 +152,6 @@ class ScoreTable:
         ]
         references = [self.references[item].strip() for item in ids]
         return statistics.macro_f1_outcomes(references, answers, labels, units)
-
-    def _summed(self, arms: Sequence[ArmResult]) -> bool:
-        """Whether the metric is a score of sums, and they were kept: older runs did not."""
-        return self.metric == "bleu" and all(
-            self.metric in line.sums for arm in arms for line in self.lines[id(arm)].values()
-        )
 
     def _sums(self, arm: ArmResult, item: str) -> tuple[float, ...]:
         """An item's sums; without an answer all but the reference's length are 0."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from benchmarks.comparison import compare_runs
-from benchmarks.records import Arm, RunManifest
+from benchmarks.records import Arm
 from benchmarks.results import Difference
 from benchmarks.store import ArmResult, Run
 from strategies.data import Frozen
 
-Verdict = Literal["exact", "within noise", "differs", "missing"]
+Verdict = Literal["exact", "within noise", "not tested", "differs", "missing"]
 
 
 class Hash(Frozen):
@@ -29,8 +30,9 @@ class Number(Frozen):
         what: metric, format validity or recall at k.
         before: None where it is undefined.
         after: the same.
-        verdict: ``exact`` means equal to the last bit; ``within noise`` is said of trained weights
-            alone, when the paired test does not separate the two runs; ``missing`` has no result.
+        verdict: ``exact`` means equal to the last bit; ``within noise`` is said of metrics of
+            trained weights alone, when the paired test does not separate the two runs;
+            ``not tested`` is another number of theirs that moved; ``missing`` has no result.
     """
 
     arm: str
@@ -65,7 +67,7 @@ class Reproduction(Frozen):
     @property
     def agrees(self) -> bool:
         """Whether every number came out again."""
-        return all(number.verdict in ("exact", "within noise") for number in self.numbers)
+        return not any(number.verdict in ("differs", "missing") for number in self.numbers)
 
 
 def reproduction(before: Run, after: Run) -> Reproduction:
@@ -75,15 +77,14 @@ def reproduction(before: Run, after: Run) -> Reproduction:
         RunError: the runs are of different tasks, or share no finished method.
     """
     again = {result.arm.folder: result for result in after.arms}
-    found = compare_runs(before, after)
-    separated = {method.name for method in found.methods if method.difference.separated}
-    trained = {method.name for method in before.plan.methods if method.trains}
-    noisy = trained - separated
     finished = [result for result in before.arms if result.arm.status == "finished"]
+    noise, trained = _within_noise(before, after), _trained(before)
     numbers = [
         number
         for result in finished
-        for number in _numbers(result.arm, again.get(result.arm.folder), result.arm.name in noisy)
+        for number in _numbers(
+            result.arm, again.get(result.arm.folder), noise, result.arm.name in trained
+        )
     ]
     texts = [
         (response.text, other.get(response.id))
@@ -94,30 +95,74 @@ def reproduction(before: Run, after: Run) -> Reproduction:
     return Reproduction(
         before=before.manifest.id,
         after=after.manifest.id,
-        changed=tuple(_changed(before.manifest, after.manifest)),
+        changed=tuple(_changed(before, after)),
         same_answers=sum(one == other for one, other in texts),
         answers=len(texts),
         numbers=tuple(numbers),
-        differences=tuple(method.difference for method in found.methods),
+        differences=tuple(m.difference for m in compare_runs(before, after).methods),
     )
+
+
+def _within_noise(before: Run, after: Run) -> set[tuple[str, str]]:
+    """Trained arms and metrics whose two runs the paired test, seed by seed, does not separate."""
+    trained = _trained(before)
+    task = before.manifest.task
+    found = set()
+    for seed in before.plan.seeds:
+        one, other = (_of_seed(run, seed) for run in (before, after))
+        for metric in (task.metric, *task.metrics):
+            if _both_finished(one, other) & trained:
+                compared = compare_runs(one, other, metric).methods
+                found |= {
+                    (f"{m.name}-s{seed}", metric)
+                    for m in compared
+                    if m.name in trained and not m.difference.separated
+                }
+    return found
+
+
+def _trained(run: Run) -> set[str]:
+    return {method.name for method in run.plan.methods if method.trains}
+
+
+def _of_seed(run: Run, seed: int) -> Run:
+    arms = tuple(result for result in run.arms if result.arm.seed == seed)
+    return replace(run, arms=arms)
+
+
+def _both_finished(one: Run, other: Run) -> set[str]:
+    names = [{r.arm.name for r in run.arms if r.arm.status == "finished"} for run in (one, other)]
+    return names[0] & names[1]
 
 
 def _texts(result: ArmResult | None) -> dict[str, str]:
     return {response.id: response.text for response in result.responses} if result else {}
 
 
-def _numbers(before: Arm, again: ArmResult | None, noisy: bool) -> list[Number]:
+def _numbers(
+    before: Arm, again: ArmResult | None, noise: set[tuple[str, str]], trained: bool
+) -> list[Number]:
     after = again.arm if again and again.arm.status == "finished" else None
-    then, now = _values(before), _values(after) if after else {}
+    now = _values(after) if after else {}
+
+    def verdict(what: str, value: float | None) -> Verdict:
+        if after is None:
+            return "missing"
+        if value == now.get(what):
+            return "exact"
+        if (before.folder, what) in noise:
+            return "within noise"
+        return "differs" if what in before.scores or not trained else "not tested"
+
     return [
         Number(
             arm=before.folder,
             what=what,
             before=value,
             after=now.get(what),
-            verdict=_verdict(value, now.get(what), noisy) if after else "missing",
+            verdict=verdict(what, value),
         )
-        for what, value in then.items()
+        for what, value in _values(before).items()
     ]
 
 
@@ -126,26 +171,27 @@ def _values(arm: Arm) -> dict[str, float | None]:
     return {**arm.scores, **{what: value for what, value in beside.items() if value is not None}}
 
 
-def _verdict(before: float | None, after: float | None, noisy: bool) -> Verdict:
-    if before == after:
-        return "exact"
-    return "within noise" if noisy and None not in (before, after) else "differs"
-
-
-def _changed(before: RunManifest, after: RunManifest) -> list[Hash]:
+def _changed(one: Run, other: Run) -> list[Hash]:
+    before, after = one.manifest, other.manifest
+    # How long a run may take changes none of its numbers.
+    plans = [run.plan.model_copy(update={"budget_minutes": None}).sha256 for run in (one, other)]
     seen = {
-        "plan": (before.plan_sha256, after.plan_sha256),
+        "plan": (plans[0], plans[1]),
         "task": (before.task.sha256, after.task.sha256),
         "model": (before.model_sha256, after.model_sha256),
         "embedder": (before.embedder_sha256, after.embedder_sha256),
         "processor": (before.environment.cpu, after.environment.cpu),
         "GPU": (before.environment.gpu or "none", after.environment.gpu or "none"),
         "Python": (before.environment.python, after.environment.python),
-        "code": (before.commit or "not known", after.commit or "not known"),
     }
     names = sorted({*before.environment.libraries, *after.environment.libraries})
     for name in names:
         seen[name] = tuple(  # type: ignore[assignment]
             manifest.environment.libraries.get(name, "none") for manifest in (before, after)
         )
-    return [Hash(of=of, before=one, after=two) for of, (one, two) in seen.items() if one != two]
+    changed = [Hash(of=of, before=x, after=y) for of, (x, y) in seen.items() if x != y]
+    if before.commit != after.commit or not before.commit or "changes" in before.commit:
+        # Without a commit, or with changes to it, nothing says that the code is the same.
+        codes = [commit or "not known" for commit in (before.commit, after.commit)]
+        changed.append(Hash(of="code", before=codes[0], after=codes[1]))
+    return changed

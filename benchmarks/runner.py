@@ -36,6 +36,7 @@ from benchmarks.store import (
     ANSWER_FILES,
     Artifact,
     ArtifactStore,
+    Run,
     RunFolder,
     arm_folder,
     read_record,
@@ -306,6 +307,26 @@ def _refuse_change(manifest: RunManifest, resolved: Resolved, folder: Path) -> N
     changed = [f"  {name}: {then[name]} -> {now[name]}" for name in now if now[name] != then[name]]
     if changed:
         raise _changed_since(folder, changed)
+
+
+def refuse_other_ground(run: Run) -> None:
+    """Check that task, model and embedder are still what a run rests on.
+
+    Raises:
+        RunError: each that is not is named.
+    """
+    from strategies import models
+
+    manifest, plan = run.manifest, run.plan
+    hashes = {
+        "task": (manifest.task.sha256, load_cut(plan).sha256),
+        "model": (manifest.model_sha256, models.resolve(plan.model).sha256),
+        "embedder": (manifest.embedder_sha256, models.resolve(plan.embedder).sha256),
+    }
+    other = [f"  {of}: {then} -> {now}" for of, (then, now) in hashes.items() if then != now]
+    if other:
+        listed = "\n".join(other)
+        raise RunError(f"{manifest.id} rests on what is no longer as it was:\n{listed}")
 
 
 def _changed_since(folder: Path, changed: Sequence[str]) -> RunError:

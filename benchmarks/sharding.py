@@ -9,8 +9,8 @@ from pathlib import Path
 
 from benchmarks.plan import Plan
 from benchmarks.records import Arm, RunManifest
-from benchmarks.store import Run, RunFolder, arm_folder
-from strategies.errors import NotApplicableError, RunError, UserError
+from benchmarks.store import Run, RunFolder, arm_folder, refuse_other_content
+from strategies.errors import RunError, UserError
 
 _COPIED = ("arm.json", "responses.jsonl", "free.jsonl", "latency.jsonl", "scores.jsonl", "log.txt")
 
@@ -44,7 +44,7 @@ def in_shard(arms: Sequence[Arm], plan: Plan, shard: Shard) -> tuple[Arm, ...]:
     """The arms of a shard, in their order; those that share trained weights stay together.
 
     Raises:
-        NotApplicableError: there are fewer parts than shards, and this one would be empty.
+        UserError: there are fewer parts than shards, and this one would be empty.
     """
     trained = {
         method.name: method.weights.model_dump_json() for method in plan.methods if method.trains
@@ -53,38 +53,63 @@ def in_shard(arms: Sequence[Arm], plan: Plan, shard: Shard) -> tuple[Arm, ...]:
     parts = list(dict.fromkeys(keys))
     mine = {part for place, part in enumerate(parts) if place % shard.of == shard.number - 1}
     if not mine:
-        raise NotApplicableError(
-            f"The plan has {len(parts)} parts, so shard {shard.number}/{shard.of} is empty."
+        raise UserError(
+            f"The plan has {len(parts)} parts, so shard {shard.number}/{shard.of} is empty. "
+            f"Use no more than {len(parts)} shards."
         )
     return tuple(arm for arm, key in zip(arms, keys, strict=True) if key in mine)
 
 
-def merge(shards: Sequence[Run], folder: Path) -> None:
+def merge(shards: Sequence[Run], folder: Path, command: str = "") -> None:
     """One run folder with the arms of all shards of a plan, as if one machine had run them.
+
+    It appears whole or not at all.
 
     Args:
         shards: finished or not; an arm that is pending can be gone on with in the merged run.
         folder: does not exist yet or is empty.
+        command: that merges them, for the report.
 
     Raises:
-        RunError: the runs are no shards of one plan, have an arm twice, or leave arms out; every
-            problem is listed.
+        RunError: the runs are no shards of one plan, have an arm twice, or leave arms out, each of
+            which is listed; or the folder holds something.
     """
     manifests = [run.manifest for run in shards]
     problems = [*_differences(manifests), *_repeated(manifests), *_missing(manifests)]
     if problems:
         raise RunError("These runs cannot be merged:\n" + "\n".join(f"  {p}" for p in problems))
-    first = shards[0]
-    arms = first.manifest.plan_arms
-    manifest = first.manifest.model_copy(
-        update={"id": folder.resolve().name, "arms": arms, "plan_arms": ()}
-    )
-    advice = first.path / "recommendation.json"
-    text = advice.read_text(encoding="utf-8") if advice.is_file() else None
-    with RunFolder.create(folder, first.plan, manifest, text):
+    refuse_other_content(folder)
+    draft = folder.with_name(f".{folder.name}.merging")
+    shutil.rmtree(draft, ignore_errors=True)
+    manifest = _merged(manifests, folder, command)
+    with RunFolder.create(draft, shards[0].plan, manifest, _recommendation(shards)):
         for run in shards:
             for name in run.manifest.arms:
-                _copy(arm_folder(run.path, name), arm_folder(folder, name))
+                _copy(arm_folder(run.path, name), arm_folder(draft, name))
+    shutil.rmtree(folder, ignore_errors=True)
+    draft.replace(folder)
+
+
+def _merged(manifests: Sequence[RunManifest], folder: Path, command: str) -> RunManifest:
+    """What is said of the whole; machines and commits that differ are all named."""
+    first = manifests[0]
+    processors = dict.fromkeys(manifest.environment.cpu for manifest in manifests)
+    commits = dict.fromkeys(manifest.commit for manifest in manifests if manifest.commit)
+    return first.model_copy(
+        update={
+            "id": folder.resolve().name,
+            "arms": first.plan_arms,
+            "plan_arms": (),
+            "command": command,
+            "commit": " and ".join(commits) or None,
+            "environment": first.environment.model_copy(update={"cpu": " and ".join(processors)}),
+        }
+    )
+
+
+def _recommendation(shards: Sequence[Run]) -> str | None:
+    files = (run.path / "recommendation.json" for run in shards)
+    return next((file.read_text(encoding="utf-8") for file in files if file.is_file()), None)
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -36,6 +36,7 @@ DRAWS = 9999
 BATCH = 500
 REGRET_DRAWS = 1000
 REGRET_SPLITS = 100
+_ROUNDING = 1e-9
 SMALLEST_SPLIT = 10
 """Fewer units than this are not split into halves: a winner picked on four items says nothing."""
 
@@ -260,14 +261,16 @@ def noise_between(a: Noise | None, b: Noise | None) -> Noise | None:
 
 
 def seeded_interval(outcomes: Outcomes, noise: Noise) -> tuple[float, float]:
-    """Interval of one method's score over items and over seeds.
+    """Interval of one method's score over items and over seeds; 0 and 1 for a single unit.
 
-    Source: Satterthwaite 1946, Biometrics Bulletin 2:110-114.
+    Source: Satterthwaite 1946, Biometrics Bulletin 2:110-114; Agresti and Coull 1998.
     """
-    whole = outcomes.score
-    error, freedom = _error(_spread(outcomes), noise)
+    if outcomes.units < 2:
+        return 0.0, 1.0
+    centre, items = _level(outcomes)
+    error, freedom = _error(items, noise)
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom)) * error
-    return whole - half, whole + half
+    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def difference_interval(
@@ -275,10 +278,10 @@ def difference_interval(
 ) -> tuple[float, float]:
     """Interval of a's score minus b's, from what leaving out each unit does to it.
 
-    Two units that are not there, one favouring each side by what a discordant unit weighs, keep
-    it from shrinking where few units differ. For scores of right and wrong it is the interval of
-    Agresti and Min with a t quantile. In simulated comparisons it holds the truth as often as it
-    says, where bootstraps (percentile, BCa) did so in .80 to .90 of the draws.
+    Two units that are not there, one favouring each side by the square root of a half of what a
+    discordant unit weighs, keep it from shrinking where few units differ. For scores of right and
+    wrong it is the interval of Agresti and Min with a t quantile. In simulated comparisons it
+    holds the truth as often as it says, where bootstraps (percentile, BCa) often did not.
 
     Args:
         a: one method.
@@ -333,7 +336,8 @@ def _pseudo_values(a: Outcomes, b: Outcomes) -> Floats:
     """Jackknife pseudo-values of a's score minus b's, one a unit; for a mean, its differences."""
     whole, left_out = a.score - b.score, _left_out(a) - _left_out(b)
     values: Floats = a.units * whole - (a.units - 1) * left_out
-    return values
+    # What is left of a difference of equal scores is rounding.
+    return np.where(np.abs(values) < _ROUNDING, 0.0, values)
 
 
 def _left_out(outcomes: Outcomes) -> Floats:
@@ -373,28 +377,32 @@ def permutation_p_value(a: Outcomes, b: Outcomes, tests: int = 1, seed: int = 0)
 def unpaired_difference(a: Outcomes, b: Outcomes) -> tuple[tuple[float, float], float]:
     """Interval and two-sided p-value of b's score minus a's, where they saw different items.
 
+    An item that is right and one that is wrong, neither of which is there, are added to each
+    side, so that a few items that all came out alike do not pass for certainty.
+
     Args:
         a: over some units.
         b: over others, drawn apart from them.
 
     Returns:
-        -1 and 1 with a p-value of 1 where either has a single unit or nothing varies.
+        -1 and 1 with a p-value of 1 where either has a single unit.
 
-    Source: Welch 1947, Biometrika 34:28-35, on jackknife pseudo-values.
+    Source: Welch 1947, Biometrika 34:28-35, on jackknife pseudo-values; Agresti and Caffo 2000,
+    The American Statistician 54:280-288.
     """
-    parts = [_spread(side) for side in (a, b)]
-    error, freedom = _error(*parts)
-    if min(a.units, b.units) < 2 or error == 0:
+    if min(a.units, b.units) < 2:
         return (-1.0, 1.0), 1.0
-    difference = b.score - a.score
+    (before, of_a), (after, of_b) = _level(a), _level(b)
+    error, freedom = _error(of_a, of_b)
+    difference = after - before
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom)) * error
-    p_value = 2 * float(stats.t.sf(abs(difference) / error, freedom))
-    return (difference - half, difference + half), p_value
+    p_value = min(1.0, 2 * float(stats.t.sf(abs(difference) / error, freedom)))
+    return (max(-1.0, difference - half), min(1.0, difference + half)), p_value
 
 
 def unpaired_error(a: Outcomes, b: Outcomes) -> float:
     """Standard error of the difference of two scores on different items."""
-    return _error(_spread(a), _spread(b))[0]
+    return _error(_level(a)[1], _level(b)[1])[0] if min(a.units, b.units) > 1 else 0.0
 
 
 def unpaired_proportions(
@@ -414,13 +422,13 @@ def unpaired_proportions(
     return (float(low), float(high)), float(p_value)
 
 
-def _spread(outcomes: Outcomes) -> Noise:
-    """Variance of a score over units."""
+def _level(outcomes: Outcomes) -> tuple[float, Noise]:
+    """A score and its noise over two units and more, drawn to 1/2 by two that are not there."""
     units = outcomes.units
-    if units < 2:
-        return Noise(0.0, 1)
     values = units * outcomes.score - (units - 1) * _left_out(outcomes)
-    return Noise(float(np.var(values)) / (units - 1), units - 1)
+    centre = (float(values.sum()) + 1) / (units + 2)
+    variance = (float((values**2).sum()) + 1 - (units + 2) * centre**2) / (units + 1)
+    return centre, Noise(max(variance, 0.0) / (units + 2), units - 1)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -89,7 +89,13 @@ def read_record(path: Path, model: type[T]) -> T:
         raise RunError(f"{path} is missing. {_HOW_MADE}") from None
     except ValueError as error:
         problems = _problems(error) if isinstance(error, ValidationError) else str(error)
-        raise RunError(f"{path} is damaged: {problems}. {_HOW_MADE}") from None
+        raise RunError(f"{path} is damaged: {problems}. {_how_to_mend(path)}") from None
+
+
+def _how_to_mend(path: Path) -> str:
+    if path.name != "arm.json":
+        return _HOW_MADE
+    return f"Run: advisor bench --resume {path.parents[2]} (sets it aside and keeps the answers)"
 
 
 def _problems(error: ValidationError) -> str:
@@ -324,7 +330,7 @@ class RunFolder:
         Raises:
             RunError: the folder holds something already, or another process writes it.
         """
-        _refuse_other_content(path)
+        refuse_other_content(path)
         path.mkdir(parents=True, exist_ok=True)
         folder = cls(path, Lock(path / "lock"))
         write_plan(path / "plan.yaml", plan)
@@ -406,7 +412,12 @@ def arm_folder(run: Path, name: str) -> Path:
     return run / "arms" / name
 
 
-def _refuse_other_content(path: Path) -> None:
+def refuse_other_content(path: Path) -> None:
+    """Check that a run can be made in a folder.
+
+    Raises:
+        RunError: a run, other files or a file stand there.
+    """
     begun = {"lock", "plan.yaml", "recommendation.json", "arms"}
     if (path / "run.json").exists():
         raise RunError(

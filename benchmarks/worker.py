@@ -26,7 +26,7 @@ from benchmarks.store import (
     write_sealed,
 )
 from benchmarks.tasks.task import Item, Task
-from strategies.errors import NotApplicableError, UserError, storage_trouble
+from strategies.errors import DataError, NotApplicableError, UserError, storage_trouble
 from strategies.progress import Progress
 from strategies.prompting.retrieval import is_gold
 
@@ -83,8 +83,6 @@ def real_parts() -> Parts:
 
 
 def _preload(plan: Plan) -> None:
-    if not plan.methods:
-        return
     from benchmarks import answerer, evaluation  # noqa: F401
     from strategies import inference  # noqa: F401
     from strategies.models import import_architecture, resolve
@@ -100,13 +98,15 @@ def load_cut(plan: Plan) -> Task:
     Raises:
         DataError: it cannot be found or used.
     """
-    from benchmarks.tasks.catalogue import load_task
+    from benchmarks.tasks.catalogue import LM_EVAL, load_task
     from benchmarks.tasks.loading import with_fresh_items
 
     task = load_task(plan.task)
-    if plan.fresh_items is not None:
-        task = with_fresh_items(task, Path(plan.fresh_items))
-    return task.cut(plan.limits)
+    if plan.fresh_items is None:
+        return task.cut(plan.limits)
+    if plan.task.startswith(LM_EVAL):
+        raise DataError(f"{plan.task}: lm-eval scores the items of its own tasks and no fresh ones")
+    return with_fresh_items(task, Path(plan.fresh_items)).cut(plan.limits)
 
 
 def _prepare(plan: Plan, task: Task, arm: Arm, progress: Progress) -> Ready:
@@ -147,9 +147,13 @@ class _Lazy:
     def answer(
         self, items: Sequence[Item], *, free: bool = False, known: Collection[str] = ()
     ) -> Iterator[Response]:
+        return self.prepared().answer(items, free=free, known=known)
+
+    def prepared(self) -> Answerer:
+        """The answerer, prepared now if it is not yet."""
         if self._answerer is None:
             self._answerer = self._prepare()
-        return self._answerer.answer(items, free=free, known=known)
+        return self._answerer
 
 
 class ArmWork:
@@ -167,6 +171,9 @@ class ArmWork:
 
     def finish(self) -> None:
         """Answer, score and measure everything that is missing, then write the results."""
+        if self.arm.cost == Cost():
+            # Also where all answers are there and arm.json had to be written anew.
+            self.answerer.prepared()
         scores, items, responses = self._answer_all()
         free = self._answer_freely()
         latency = self._measure_latency()

@@ -11,7 +11,7 @@ from strategies.data import Frozen
 Precision = Literal["fp32", "bf16"]
 
 # Raised whenever the same job may train other weights than before (`strategies.training`).
-TRAINING_VERSION = 3
+TRAINING_VERSION = 4
 # Raised whenever the same weights may give other answers than before (`strategies.inference`).
 INFERENCE_VERSION = 4
 

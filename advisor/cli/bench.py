@@ -96,10 +96,7 @@ def bench(
     from benchmarks.tasks.extra import need_the_extra
 
     need_the_extra("advisor bench", "torch", "lm_eval", "faiss")
-    if data_dir is not None:
-        from benchmarks.tasks.catalogue import DATA_DIR_VARIABLE
-
-        os.environ[DATA_DIR_VARIABLE] = str(data_dir.resolve())
+    use_data_dir(data_dir)
     console = Console(highlight=False, markup=False, quiet=quiet)
     if resume is not None:
         given = (target, methods, model, seeds, limit, train_limit, epochs, shard, out)
@@ -111,8 +108,16 @@ def bench(
         plan = _changed(_plan_of(target, methods), model, seeds, budget_minutes)
         plan = _cut(plan, limit, train_limit, epochs)
         folder, going = _beginning(plan, Path(target), out, shard, console)
-    work(folder, going, console)
+    work(f"advisor bench --resume {folder}", going, console)
     show_report(folder, console)
+
+
+def use_data_dir(folder: Path | None) -> None:
+    """Let recipes, also in workers, find their public files in a folder."""
+    if folder is not None:
+        from benchmarks.tasks.catalogue import DATA_DIR_VARIABLE
+
+        os.environ[DATA_DIR_VARIABLE] = str(folder.resolve())
 
 
 # ---------------------------------------------------------------- what to run
@@ -252,11 +257,16 @@ def _beginning(
     with writing(folder):
         folder.mkdir(exist_ok=True)
     origin = Origin(
-        command=shlex.join(["advisor", *sys.argv[1:]]),
+        command=command_line(),
         recommendation=_recommendation_beside(target),
         shard=part,
     )
     return folder, lambda means: run(resolved, folder, means, origin)
+
+
+def command_line() -> str:
+    """The command that was called, as one would type it."""
+    return shlex.join(["advisor", *sys.argv[1:]])
 
 
 def _as_folder(task: str) -> str:
@@ -278,11 +288,11 @@ def _recommendation_beside(plan: Path) -> str | None:
     return path.read_text(encoding="utf-8") if plan.suffix and path.is_file() else None
 
 
-def work(folder: Path, going: Callable[[Means], None], console: Console) -> None:
+def work(go_on: str, going: Callable[[Means], None], console: Console) -> None:
     """Run or resume, showing how it moves on; Ctrl-C ends it with what to do next.
 
     Args:
-        folder: the run's.
+        go_on: the command that goes on with it.
         going: runs with the means that it is given.
         console: where to show it.
     """
@@ -296,7 +306,7 @@ def work(folder: Path, going: Callable[[Means], None], console: Console) -> None
             going(Means(watcher=PlainWatcher(console)))
     except KeyboardInterrupt:
         typer.echo(
-            f"Interrupted; no finished answer is lost. Go on: advisor bench --resume {folder}",
+            f"Interrupted; no finished answer is lost. Go on: {go_on}",
             err=True,
         )
         raise typer.Exit(130) from None
@@ -412,7 +422,7 @@ def show_report(folder: Path, console: Console) -> None:
         _show(comparison)
     typer.echo(str(report) if console.quiet else f"Report: {report}")
     methods = [result for result in comparison.methods if not result.floor]
-    if not any(result.status in ("finished", "partial") for result in methods):
+    if methods and not any(result.status in ("finished", "partial") for result in methods):
         raise RunError(
             f"No method finished; the report says why. The logs are {folder}/arms/*/log.txt. "
             f"Try again: advisor bench --resume {folder}"

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from advisor.cli.writing import writing
+
 
 def merge(
     runs: Annotated[list[Path], typer.Argument(help="Run folders, all shards of one plan.")],
@@ -18,8 +20,8 @@ def merge(
     """Merge the shards of a plan into one run, and report it.
 
     Each shard is a bench of its own, on a machine of its own: a job of a batch queue, say. The
-    machines need the same libraries, threads and precision. An arm that did not finish can be
-    gone on with in the merged run.
+    machines need the same task folder, libraries, threads and precision. An arm that did not
+    finish can be gone on with in the merged run.
 
     For example:
 
@@ -34,9 +36,11 @@ def merge(
     need_the_extra("advisor merge", "scipy", "statsmodels", "matplotlib")
     from rich.console import Console
 
-    from advisor.cli.bench import show_report
+    from advisor.cli.bench import command_line, show_report
     from benchmarks.sharding import merge as merge_shards
     from benchmarks.store import read_run
 
-    merge_shards([read_run(run) for run in runs], out)
+    shards = [read_run(run) for run in runs]
+    with writing(out):
+        merge_shards(shards, out, command_line())
     show_report(out, Console(highlight=False, markup=False, quiet=quiet))

@@ -12,6 +12,7 @@ from advisor.cli.writing import writing
 if TYPE_CHECKING:
     from benchmarks.store import Run
 
+_HOME = ".home"
 DIFFERS = 9
 """Exit code when a number did not come out again."""
 
@@ -34,21 +35,16 @@ def reproduce(
 
       advisor reproduce reports/runs/ticket-triage/report.md --out runs/again
     """
-    import os
-
     from benchmarks.tasks.extra import need_the_extra
 
     need_the_extra("advisor reproduce", "torch", "lm_eval", "scipy", "statsmodels")
+    from advisor.cli.bench import use_data_dir
     from benchmarks.report.reproduction import reproduction_markdown
     from benchmarks.reproduction import reproduction
     from benchmarks.store import read_run, write_atomic
 
-    if data_dir is not None:
-        from benchmarks.tasks.catalogue import DATA_DIR_VARIABLE
-
-        os.environ[DATA_DIR_VARIABLE] = str(data_dir.resolve())
-    folder = report if report.is_dir() else report.parent
-    before = read_run(folder)
+    use_data_dir(data_dir)
+    before = read_run(report if report.is_dir() else report.parent)
     again = out or Path("runs") / f"{before.manifest.id}-again"
     _run_again(before, again)
     found = reproduction(before, read_run(again))
@@ -66,47 +62,37 @@ def _run_again(before: Run, folder: Path) -> None:
 
     from rich.console import Console
 
-    from advisor.cli.bench import work
-    from benchmarks.runner import Means, Origin, resolve, resume, run
+    from advisor.cli.bench import command_line, work
+    from benchmarks.runner import Means, Origin, refuse_other_ground, resolve, resume, run
     from benchmarks.store import ArtifactStore
     from strategies.errors import RunError
     from strategies.home import make_fresh_home
 
+    if before.manifest.plan_arms:
+        raise RunError(f"{before.manifest.id} is a shard. Merge the shards: advisor merge RUN...")
+    refuse_other_ground(before)
     console = Console(stderr=True, highlight=False, markup=False)
-    resolved = resolve(before.plan, console.print)
-    manifest = before.manifest
-    hashes = {
-        "task": (manifest.task.sha256, resolved.task.sha256),
-        "model": (manifest.model_sha256, resolved.setting.model_sha256),
-        "embedder": (manifest.embedder_sha256, resolved.setting.embedder_sha256),
-    }
-    other = [f"  {of}: {then} -> {now}" for of, (then, now) in hashes.items() if then != now]
-    if other:
-        raise RunError(
-            f"{manifest.id} cannot be reproduced, because this is not what it rests on:\n"
-            + "\n".join(other)
-        )
-    fresh = make_fresh_home(folder.with_name(f"{folder.name}-home").resolve())
-    recommendation = before.path / "recommendation.json"
-    origin = Origin(
-        command=f"advisor reproduce {manifest.id}",
-        recommendation=recommendation.read_text(encoding="utf-8")
-        if recommendation.is_file()
-        else None,
-    )
+    home = folder / _HOME
     begun = (folder / "run.json").is_file()
+    if begun and not home.is_dir():
+        raise RunError(f"{folder} holds a run that is no repetition. Name another folder: --out")
+    plan = before.plan.model_copy(update={"budget_minutes": None})
+    resolved = resolve(plan, console.print)
     with writing(folder):
         folder.mkdir(exist_ok=True)
+        make_fresh_home(home)
+    advice = before.path / "recommendation.json"
+    origin = Origin(
+        command=command_line(),
+        recommendation=advice.read_text(encoding="utf-8") if advice.is_file() else None,
+    )
 
     def going(means: Means) -> None:
-        alone = replace(
-            means,
-            artifacts=ArtifactStore(fresh / "artifacts"),
-            variables={"ADVISOR_HOME": str(fresh)},
-        )
+        store = ArtifactStore(home.resolve() / "artifacts")
+        alone = replace(means, artifacts=store, variables={"ADVISOR_HOME": str(home.resolve())})
         if begun:
             resume(folder, alone)
         else:
             run(resolved, folder, alone, origin)
 
-    work(folder, going, console)
+    work(command_line(), going, console)

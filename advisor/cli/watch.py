@@ -19,6 +19,7 @@ DRIFTED = 8
 
 def watch(
     run: Annotated[Path, typer.Argument(help="Run folder of a finished bench.")],
+    *,
     fresh: Annotated[
         Path, typer.Option("--with", help="Fresh items with their answers: .jsonl, .csv or .tsv.")
     ],
@@ -26,6 +27,9 @@ def watch(
         str | None, typer.Option(help="Method to watch; without it, the run's best.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder to make or to go on with.")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Where recipes find their public files.")
+    ] = None,
     fail_if_worse: Annotated[
         bool, typer.Option("--fail-if-worse", help=f"End with exit code {DRIFTED} when it is.")
     ] = False,
@@ -34,8 +38,8 @@ def watch(
     """Watch a method after release: does it still do as well, on items of today?
 
     The method answers the fresh items as it answered the run's, with the weights that it was
-    trained to then. The items differ, so the test is unpaired and needs more of them than a
-    comparison does.
+    trained to then, if they are kept still. The items differ, so the test is unpaired and needs
+    more of them than a comparison does.
 
     For example:
 
@@ -46,12 +50,17 @@ def watch(
     from benchmarks.tasks.extra import need_the_extra
 
     need_the_extra("advisor watch", "torch", "lm_eval", "scipy", "statsmodels")
+    from advisor.cli.bench import use_data_dir
     from benchmarks.drift import drift_between, leader_of
     from benchmarks.store import read_run
+    from strategies.hashing import sha256_of_file
 
+    use_data_dir(data_dir)
     before = read_run(run)
     watched = method or leader_of(before)
-    folder = out or run.parent / f"{before.manifest.id}-{watched}-on-{fresh.stem}"
+    digest = sha256_of_file(fresh)[:8] if fresh.is_file() else "missing"
+    name = f"{before.manifest.id}-{watched}-on-{fresh.stem}-{digest}"
+    folder = out or run.parent / name
     _answer(before, watched, fresh, folder)
     found = drift_between(before, read_run(folder), watched)
     typer.echo(found.model_dump_json(indent=2) if as_json else _said(found, folder))
@@ -63,8 +72,8 @@ def _answer(before: Run, method: str, fresh: Path, folder: Path) -> None:
     """Run the method on the fresh items, or go on where an earlier call ended."""
     from rich.console import Console
 
-    from advisor.cli.bench import work
-    from benchmarks.runner import Origin, resolve, resume, run
+    from advisor.cli.bench import command_line, work
+    from benchmarks.runner import Origin, refuse_other_ground, resolve, resume, run
     from benchmarks.store import read_plan
     from strategies.errors import RunError
 
@@ -76,20 +85,22 @@ def _answer(before: Run, method: str, fresh: Path, folder: Path) -> None:
         "methods": chosen,
         "floors": False,
         "limits": before.plan.limits.model_copy(update={"test": None}),
+        "budget_minutes": None,
         "fresh_items": str(fresh.resolve()),
     }
     plan = before.plan.model_copy(update=changes)
     console = Console(stderr=True, highlight=False, markup=False)
+    refuse_other_ground(before)
     if (folder / "run.json").is_file():
-        if read_plan(folder / "plan.yaml").fresh_items != plan.fresh_items:
-            raise RunError(f"{folder} holds answers to other items. Name another folder: --out")
-        work(folder, lambda means: resume(folder, means), console)
+        if read_plan(folder / "plan.yaml") != plan:
+            raise RunError(f"{folder} holds another run. Name another folder: --out")
+        work(command_line(), lambda means: resume(folder, means), console)
         return
     resolved = resolve(plan, console.print)
     with writing(folder):
         folder.mkdir(exist_ok=True)
-    origin = Origin(command=f"advisor watch {before.manifest.id} --with {fresh} --method {method}")
-    work(folder, lambda means: run(resolved, folder, means, origin), console)
+    origin = Origin(command=command_line())
+    work(command_line(), lambda means: run(resolved, folder, means, origin), console)
 
 
 def _said(found: Drift, folder: Path) -> str:
@@ -112,6 +123,8 @@ def _said(found: Drift, folder: Path) -> str:
             f"So many items show a drift of {numbers.unsigned_points(found.detectable)} points and "
             "more with 80 % power; a smaller one may stay unseen."
         )
+    if found.retrained:
+        lines.append("The weights of then were not kept: others were trained in the same way.")
     if found.shared:
         lines.append(f"{found.shared:,} of the fresh items were in the run's test split already.")
     return "\n".join([*lines, f"Answers: {folder}"])

@@ -11,8 +11,9 @@ from benchmarks.reproduction import Reproduction
 
 _MEANING = (
     "exact: equal to the last bit.",
-    "within noise: a trained method's number moved, and the paired test does not separate the "
-    "two runs after Holm's correction.",
+    "within noise: a trained method's metric moved, and the paired test of that seed does not "
+    "separate the two runs after Holm's correction.",
+    "not tested: another number of a trained method moved.",
     "differs: it moved, and nothing was trained, or the two runs are separated.",
     "missing: the repetition has no result.",
 )

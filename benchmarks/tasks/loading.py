@@ -85,10 +85,11 @@ def with_fresh_items(task: Task, path: Path) -> Task:
     problems = Problems(f"Fresh items {path}", NEXT_STEP)
     if path.suffix not in SUFFIXES or not is_file(path):
         problems.add(path, f"is no file of items; allowed: {', '.join(SUFFIXES)}")
-        problems.raise_if_any()
+    problems.raise_if_any()
     known = {name: getattr(task, name) for name in TaskSpec.model_fields if hasattr(task, name)}
     spec = TaskSpec(**{**known, "corpus": None, "database": None})
-    items, places = parse_items(read_records(path, problems, {}), spec, "test", path, problems)
+    records = read_records(path, problems, task.columns)
+    items, places = parse_items(records, spec, "test", path, problems)
     if not items:
         problems.add(path, "holds no item that can be read")
     splits = Splits(
@@ -101,7 +102,8 @@ def with_fresh_items(task: Task, path: Path) -> Task:
     check_splits(spec, splits, {**old, "test": places}, problems)
     problems.raise_if_any()
     sha256 = combined_sha256({"task": task.sha256, "fresh items": sha256_of_file(path)})
-    return build_task(spec, splits, sha256, task.database)
+    fresh = build_task(spec, splits, sha256, task.database).test
+    return task.model_copy(update={"test": fresh, "sha256": sha256})
 
 
 def read_spec(folder: Path) -> TaskSpec:

@@ -97,6 +97,7 @@ class Task(Splits):
         answers: questionnaire answers that describe the task.
         sha256: over all files that the task was read from.
         database: SQLite file that SQL is run on.
+        columns: names that its files use for ``input`` and ``output``.
     """
 
     id: str
@@ -115,6 +116,7 @@ class Task(Splits):
     answers: dict[str, AnswerValue] = Field(default_factory=dict)
     sha256: str
     database: Path | None = None
+    columns: dict[str, str] = Field(default_factory=dict)
 
     @property
     def closed(self) -> bool:

@@ -42,15 +42,48 @@ def test_two_shares_without_a_wrong_answer_differ_in_nothing() -> None:
     assert p_value == 1.0
 
 
-def test_graded_scores_on_different_items_are_compared_by_welch() -> None:
+def test_many_graded_scores_on_different_items_are_compared_by_welch() -> None:
     rng = np.random.default_rng(2)
-    a, b = rng.random(40), rng.random(70) ** 2
+    a, b = rng.random(4000), rng.random(3000) * 0.97
     expected = stats.ttest_ind(b, a, equal_var=False)
     found, p_value = statistics.unpaired_difference(
-        mean_outcomes(a.tolist(), range(40)), mean_outcomes(b.tolist(), range(70))
+        mean_outcomes(a.tolist(), range(4000)), mean_outcomes(b.tolist(), range(3000))
     )
-    assert found == pytest.approx(tuple(expected.confidence_interval()), rel=1e-6)
-    assert p_value == pytest.approx(expected.pvalue, rel=1e-6)
+    assert found == pytest.approx(tuple(expected.confidence_interval()), abs=2e-4)
+    assert p_value == pytest.approx(expected.pvalue, rel=0.05)
+
+
+def test_right_and_wrong_in_groups_of_one_is_agresti_and_caffos_interval() -> None:
+    # One right and one wrong are added to each: 8 of 10 and 2 of 10 become 9 and 3 of 12.
+    (low, high), _ = statistics.unpaired_difference(
+        mean_outcomes(right(2, 10), range(10)), mean_outcomes(right(8, 10), range(10))
+    )
+    error = (2 * (9 / 12) * (3 / 12) / 11) ** 0.5
+    half = stats.t.ppf(0.975, 18) * error
+    assert (low, high) == pytest.approx((0.5 - half, 0.5 + half))
+
+
+def test_a_collapse_is_seen_and_three_zeros_are_not_taken_for_one(tmp_path: Path) -> None:
+    before = mean_outcomes(right(40, 40), range(40))
+    collapsed = mean_outcomes(right(0, 40), range(40))
+    (_, high), p_value = statistics.unpaired_difference(before, collapsed)
+    assert high < -0.8 and p_value < 1e-9
+    half = mean_outcomes(right(75, 150), range(150))
+    _, p_value = statistics.unpaired_difference(half, mean_outcomes([0.0] * 3, range(3)))
+    assert p_value > 0.05
+
+
+@pytest.mark.parametrize("fresh", [3, 5, 10, 30])
+def test_where_nothing_drifted_alarms_are_rare_however_few_the_items(fresh: int) -> None:
+    rng = np.random.default_rng(fresh)
+
+    def scores(items: int) -> statistics.Outcomes:
+        values = rng.random(items) * (rng.random(items) < 0.5)
+        return mean_outcomes(values.tolist(), range(items))
+
+    draws = [statistics.unpaired_difference(scores(150), scores(fresh))[1] for _ in range(400)]
+    # 32 of 400 and more would be seen in .5 % of such tests at 5 %.
+    assert sum(p_value < 0.05 for p_value in draws) < 32
 
 
 def test_items_of_shared_documents_count_as_one_in_an_unpaired_test() -> None:
@@ -76,8 +109,9 @@ def test_a_drift_is_seen_where_so_many_items_show_it(
 
 def test_what_is_detectable_is_2_8_standard_errors(tmp_path: Path) -> None:
     found = drift(tmp_path, right(80, 100), right(50, 100))
-    # (1.960 + .842) * sqrt(.8 * .2 / 99 + .5 * .5 / 99).
-    assert found.detectable == pytest.approx(2.8016 * (0.16 / 99 + 0.25 / 99) ** 0.5, rel=1e-4)
+    # (1.960 + .842) * sqrt(p (1 - p) / 101) of 81 and 51 right of 102.
+    before, after = (right * (102 - right) / 102**2 / 101 for right in (81, 51))
+    assert found.detectable == pytest.approx(2.8016 * (before + after) ** 0.5, rel=1e-4)
 
 
 def test_items_that_were_tested_before_are_counted(tmp_path: Path) -> None:

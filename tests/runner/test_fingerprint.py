@@ -105,9 +105,9 @@ def test_fingerprints_are_pinned() -> None:
     assert zero_shot == "5e5942634a1d437844c9006e444f25c42094aacf66cbdc1d478bb914848b9690"
     assert (
         scored_fingerprint("a", material.plan(), material.task(), {})
-        == "6ee39211399056d3f51999d9cbda151f7bec32f6d8826c4bff55a1164b8dd289"
+        == "758727a12aeeea84bf0e7bd84274b7161ea4cb2a94f54c8408c44985fc1dfc15"
     )
-    assert weights("lora") == "eaaab9ea754e055e458c6d6956949cbb9923d16ceb17818b63b28da410d1d009"
+    assert weights("lora") == "82b3808bccb5e742d5647cd0685eaa8dab51c3f7c9b461ba73cbf71b7c91945f"
     assert (
         floor_fingerprint(material.setting(), CORPUS, "majority", 1)
         == "1fa28cf61a3feee4ea25752578b9a05a47ec52f3dd91ed73f76d6afeb1e816eb"

@@ -37,6 +37,9 @@ def test_a_report_comes_out_again_to_the_last_bit(
     assert found["same_answers"] == found["answers"] > 0
     assert all(result.arm.reused == () for result in read_run(again).arms)
     assert "Every number came out again" in (again / "reproduction.md").read_text()
+    # Nor is the run itself, or another bench, taken for a repetition.
+    itself = advisor("reproduce", run, "--out", run)
+    assert "is no repetition" in str(itself.exception)
     # Without its model's weights as they were, there is nothing to reproduce.
     changed = tmp_path / "changed"
     shutil.copytree(run, changed)
@@ -45,7 +48,7 @@ def test_a_report_comes_out_again_to_the_last_bit(
     (changed / "run.json").write_text(json.dumps({**manifest, "model_sha256": "0" * 64}))
     refused = advisor("reproduce", changed, "--out", tmp_path / "never")
     assert isinstance(refused.exception, RunError)
-    assert "is not what it rests on" in str(refused.exception)
+    assert "rests on what is no longer as it was" in str(refused.exception)
 
 
 def test_a_fresh_home_has_the_models_and_nothing_else(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from benchmarks.comparison import compare
 from benchmarks.runner import Origin, arms_of, resume, run
 from benchmarks.sharding import Shard, in_shard, merge
 from benchmarks.store import Run, read_run
-from strategies.errors import NotApplicableError, RunError, UserError
+from strategies.errors import RunError, UserError
 from tests.runner import material
 from tests.runner.test_runner import answers, bench, faulty
 
@@ -59,7 +61,7 @@ def test_every_arm_is_in_one_shard_beside_those_that_share_its_weights() -> None
 
 def test_a_shard_without_an_arm_is_refused() -> None:
     plan = material.plan("zero-shot")
-    with pytest.raises(NotApplicableError, match="1 parts, so shard 2/2 is empty"):
+    with pytest.raises(UserError, match="1 parts, so shard 2/2 is empty"):
         in_shard(arms_of(material.resolve(plan)), plan, Shard(2, 2))
 
 
@@ -85,6 +87,32 @@ def test_what_cannot_be_merged_is_listed(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="run without --shard"):
         merge([whole], tmp_path / "d")
     assert not any((tmp_path / name).exists() for name in "abcd")
+    with pytest.raises(RunError, match="holds a run already"):
+        merge([one, two], tmp_path / "whole")
+
+
+def test_a_merge_that_fails_half_way_leaves_nothing_and_can_be_called_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = [part(tmp_path / f"part-{n}", n, 2) for n in (1, 2)]
+    copied: list[str] = []
+
+    def fails(source: str, target: str) -> None:
+        copied.append(source)
+        if len(copied) == 7:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        copy(source, target)
+
+    copy = shutil.copyfile
+    monkeypatch.setattr(shutil, "copyfile", fails)
+    with pytest.raises(OSError, match="No space"):
+        merge(parts, tmp_path / "merged")
+    assert not (tmp_path / "merged").exists()
+    monkeypatch.undo()
+    merge(parts, tmp_path / "merged", "advisor merge part-1 part-2")
+    merged = read_run(tmp_path / "merged")
+    assert merged.manifest.command == "advisor merge part-1 part-2"
+    assert all(result.arm.status == "finished" for result in merged.arms)
 
 
 @pytest.mark.parametrize("wrong", ["0/2", "3/2", "2", "a/b", "1/0", "-1/2"])

@@ -9,11 +9,14 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from advisor.cli.app import app
+from benchmarks.plan import Plan
 from benchmarks.store import read_run
 from benchmarks.tasks.catalogue import load_task
 from benchmarks.tasks.loading import with_fresh_items
+from benchmarks.worker import load_cut
 from strategies.errors import DataError, RunError
 from strategies.home import home
+from strategies.method import registry
 
 TRIAGE = "ticket-triage"
 
@@ -79,11 +82,49 @@ def test_a_method_is_watched_with_the_weights_of_its_run(
     found = json.loads(first.stdout)
     assert found["method"] == "lora"
     assert (found["before"]["items"], found["after"]["items"]) == (12, 12)
-    answered = read_run(tmp_path / "run-lora-on-week")
+    assert not found["retrained"]
+    (folder,) = tmp_path.glob("run-lora-on-week-*")
+    answered = read_run(folder)
     assert [result.arm.reused for result in answered.arms] == [("weights",)]
     # A second call has nothing left to answer and says the same.
     assert json.loads(advisor(*watch).stdout) == found
+    said = advisor(*watch[:-1])
+    assert "No drift is seen" in said.stdout and str(folder) in said.stdout
+    # The same file with other items has a folder of its own, and random weights know no label.
+    known = read_run(run).arms[-1].responses[0].text
+    written(fresh, *({**item, "output": "heron" if known == "wren" else "wren"} for item in items))
+    assert advisor(*watch).exit_code == 0
+    assert len(list(tmp_path.glob("run-lora-on-week-*"))) == 2
     other = written(tmp_path / "month.jsonl", *items)
-    mixed = advisor(*watch[:3], other, *watch[4:], "--out", tmp_path / "run-lora-on-week")
+    mixed = advisor(*watch[:3], other, *watch[4:], "--out", folder)
     assert isinstance(mixed.exception, RunError)
-    assert "answers to other items" in str(mixed.exception)
+    assert "holds another run" in str(mixed.exception)
+
+
+def test_items_of_an_lm_eval_task_cannot_be_watched(tmp_path: Path) -> None:
+    file = written(tmp_path / "new.jsonl", {"input": "Where?", "output": "here"})
+    task = tmp_path / "mine.yaml"
+    (tmp_path / "test.jsonl").write_text('{"q": "Where?", "a": "here"}\n')
+    task.write_text(
+        "task: mine\ndataset_path: json\ntest_split: test\noutput_type: generate_until\n"
+        f"dataset_kwargs: {{data_files: {{test: {tmp_path}/test.jsonl}}}}\n"
+        "doc_to_text: '{{q}}'\ndoc_to_target: '{{a}}'\n"
+        "metric_list: [{metric: exact_match, aggregation: mean, higher_is_better: true}]\n"
+    )
+    methods = (registry().method("zero-shot"),)
+    plan = Plan(task=f"lm-eval:{task}", methods=methods, fresh_items=str(file))
+    with pytest.raises(DataError, match="items of its own tasks and no fresh ones"):
+        load_cut(plan)
+
+
+def test_a_table_of_fresh_items_has_the_columns_of_the_task(tmp_path: Path) -> None:
+    folder = tmp_path / "task"
+    folder.mkdir()
+    (folder / "task.yaml").write_text(
+        "id: mine\ntitle: Mine\nkind: qa\ninstruction: Answer.\nmetric: exact_match\n"
+        "columns: {input: text, output: label}\n"
+    )
+    (folder / "test.csv").write_text("text,label\nWhere?,here\n")
+    (tmp_path / "new.csv").write_text("text,label\nWhen?,now\n")
+    (item,) = with_fresh_items(load_task(str(folder)), tmp_path / "new.csv").test
+    assert (item.input, item.output) == ("When?", "now")
