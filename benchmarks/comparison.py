@@ -505,7 +505,8 @@ def _seed_note(seeds: Sequence[int]) -> str:
     if len(seeds) > 1:
         return (
             f"Trained and drawn methods ran with {len(seeds)} seeds; item scores are means over "
-            "seeds, and intervals and tests hold for other seeds as well. Regret holds for these."
+            "seeds, and where several finished, intervals and tests take them for a sample of all "
+            "seeds. Regret is about these."
         )
     return (
         "One seed: a claim about a trained method is about this one trained adapter or model. "

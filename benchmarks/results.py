@@ -91,7 +91,8 @@ class Difference(Frozen):
 
     Attributes:
         interval: of the difference, not corrected for the number of comparisons.
-        p_holm: `p_value` corrected over all pairs of the same family.
+        family: what stands against what; all differences of a report are corrected together.
+        p_holm: `p_value`, corrected.
         test: name of the test.
         discordance: share of items on which the two differ.
         detectable: smallest difference that this sample finds with 80 % power; None when

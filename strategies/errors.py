@@ -39,7 +39,8 @@ class RunError(UserError):
     exit_code = 6
 
 
-_STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_STORAGE = {*_FULL, errno.EROFS, errno.EIO}
 
 
 def storage_trouble(error: BaseException) -> str | None:
@@ -47,7 +48,8 @@ def storage_trouble(error: BaseException) -> str | None:
     if not isinstance(error, OSError) or error.errno not in _STORAGE:
         return None
     where = f"{error.filename}: " if error.filename else ""
+    mend = "make room" if error.errno in _FULL else "see to the disk"
     return (
-        f"{where}{error.strerror}. Nothing that was finished is lost: make room, then go on with "
+        f"{where}{error.strerror}. What was written before is kept: {mend}, then go on with "
         "advisor bench --resume, or call the command again."
     )

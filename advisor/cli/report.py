@@ -96,11 +96,13 @@ def write_report(
 
 def inputs_of(run: Run, data_dir: Path | None = None) -> dict[str, str] | None:
     """Test item id to its input; None when the task of the run cannot be read as it was."""
-    from benchmarks.tasks.catalogue import load_task
+    from advisor.cli.bench import use_data_dir
+    from benchmarks.worker import load_cut
     from strategies.errors import UserError
 
+    use_data_dir(data_dir)
     try:
-        task = load_task(run.plan.task, data_dir)
+        task = load_cut(run.plan)
     except UserError:
         # The comparison then says that the examples come without inputs.
         return None

@@ -54,8 +54,8 @@ def draw(world: World, rng: np.random.Generator) -> list[Side]:
     """One comparison: the methods of a world, the floors last.
 
     Raises:
-        ValueError: a difference is wanted of more than two methods or in groups, or is larger
-            than the discordance.
+        ValueError: a difference is wanted of more than two methods, in groups or over seeds, or is
+            larger than the discordance.
     """
     if world.difference and (world.methods > 2 or world.kind in ("in groups", "over seeds")):
         raise ValueError("a true difference is drawn between two methods on single items alone")

@@ -66,7 +66,7 @@ def test_trouble_with_the_disk_is_one_message_and_an_exit_code(
         app.main()
     assert ended.value.code == 6
     said = capsys.readouterr().err
-    assert said.startswith(f"runs/mine/run.json: {os.strerror(number)}. Nothing that was finished")
+    assert said.startswith(f"runs/mine/run.json: {os.strerror(number)}. What was written before")
     assert said.count("\n") == 1
 
 

@@ -37,6 +37,12 @@ def test_a_report_comes_out_again_to_the_last_bit(
     assert found["same_answers"] == found["answers"] > 0
     assert all(result.arm.reused == () for result in read_run(again).arms)
     assert "Every number came out again" in (again / "reproduction.md").read_text()
+    # A number that does not come out again has an exit code of its own.
+    scores = json.loads((run / "arms" / "zero-shot-s0" / "arm.json").read_text())
+    del scores["crc32"]
+    scores["scores"]["accuracy"] += 0.5
+    (run / "arms" / "zero-shot-s0" / "arm.json").write_text(json.dumps(scores))
+    assert advisor("reproduce", run, "--out", again).exit_code == 9
     # Nor is the run itself, or another bench, taken for a repetition.
     itself = advisor("reproduce", run, "--out", run)
     assert "is no repetition" in str(itself.exception)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,17 @@ def test_a_method_is_watched_with_the_weights_of_its_run(
     written(fresh, *({**item, "output": "heron" if known == "wren" else "wren"} for item in items))
     assert advisor(*watch).exit_code == 0
     assert len(list(tmp_path.glob("run-lora-on-week-*"))) == 2
+    right = tmp_path / "all-right"
+    shutil.copytree(run, right)
+    for path in (right / "arms" / "lora-s0").glob("scores.jsonl"):
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        for line in lines:
+            line.pop("crc32")
+            line["metrics"]["accuracy"] = 1.0
+        written(path, *lines)
+    watched = ("watch", right, "--with", fresh, "--method", "lora", "--fail-if-worse")
+    worse = advisor(*watched, "--out", tmp_path / "worse")
+    assert worse.exit_code == 8 and "It does worse than it did." in worse.stdout
     other = written(tmp_path / "month.jsonl", *items)
     mixed = advisor(*watch[:3], other, *watch[4:], "--out", folder)
     assert isinstance(mixed.exception, RunError)

@@ -111,7 +111,11 @@ def test_a_tokenizer_has_a_padding_token(tiny_model: Path) -> None:
     assert load_tokenizer(resolve(str(tiny_model))).pad_token is not None
 
 
-def test_the_code_of_an_architecture_is_imported_without_its_weights(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text('{"model_type": "gpt_neox"}')
+def test_the_code_of_an_architecture_is_imported_without_its_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "transformers.models.gpt_bigcode.modeling_gpt_bigcode"
+    monkeypatch.delitem(sys.modules, code, raising=False)
+    (tmp_path / "config.json").write_text('{"model_type": "gpt_bigcode"}')
     import_architecture(ResolvedModel("tiny", tmp_path, "0"))
-    assert "transformers.models.gpt_neox.modeling_gpt_neox" in sys.modules
+    assert code in sys.modules
