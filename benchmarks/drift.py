@@ -6,6 +6,7 @@ from typing import Literal
 
 from benchmarks import statistics
 from benchmarks.comparison import compare, tables_of
+from benchmarks.pairing import Side, side_of
 from benchmarks.results import ALPHA, Interval
 from benchmarks.store import Run
 from strategies.data import Frozen
@@ -77,22 +78,17 @@ def drift_between(before: Run, after: Run, method: str) -> Drift:
         if method not in table.complete or not table.ids:
             raise RunError(f"Run {run.manifest.id} has no full result of {method}.")
     labels = sorted({*tables[0].labels(), *tables[1].labels()}) if tables[0].macro else []
-    a, b = (table.outcomes(method, table.ids, labels) for table in tables)
-    if all(table.right_or_wrong(method, table.ids) for table in tables):
-        counts = [(round(side.score * side.units), side.units) for side in (a, b)]
-        (low, high), p_value = statistics.unpaired_proportions(*counts[0], *counts[1])
-        test, how = "score test of two proportions", "Newcombe score"
-    else:
-        (low, high), p_value = statistics.unpaired_difference(a, b)
-        test, how = "Welch's t over units", "jackknife, unpaired"
+    then, now = (side_of(table, method, table.ids, labels) for table in tables)
+    interval, p_value, test = unpaired(then, now)
+    a, b = then.outcomes, now.outcomes
     difference = b.score - a.score
     return Drift(
         method=method,
         metric=metric,
-        before=Sample(run=before.manifest.id, items=len(tables[0].ids), score=a.score),
-        after=Sample(run=after.manifest.id, items=len(tables[1].ids), score=b.score),
+        before=Sample(run=before.manifest.id, items=len(then.values), score=a.score),
+        after=Sample(run=after.manifest.id, items=len(now.values), score=b.score),
         difference=difference,
-        interval=Interval(low=low, high=high, method=how),
+        interval=interval,
         p_value=p_value,
         test=test,
         detectable=statistics.detectable_from_error(statistics.unpaired_error(a, b)),
@@ -100,6 +96,18 @@ def drift_between(before: Run, after: Run, method: str) -> Drift:
         retrained=_retrained(after, method),
         verdict=_verdict(difference, p_value),
     )
+
+
+def unpaired(before: Side, after: Side) -> tuple[Interval, float, str]:
+    """Interval, p-value and name of the test of after minus before, on different items."""
+    a, b = before.outcomes, after.outcomes
+    if before.right_or_wrong and after.right_or_wrong:
+        counts = [(round(side.score * side.units), side.units) for side in (a, b)]
+        (low, high), p_value = statistics.unpaired_proportions(*counts[0], *counts[1])
+        interval = Interval(low=low, high=high, method="Newcombe score")
+        return interval, p_value, "score test of two proportions"
+    (low, high), p_value = statistics.unpaired_difference(a, b)
+    return Interval(low=low, high=high, method="jackknife, unpaired"), p_value, "Welch's t"
 
 
 def _retrained(run: Run, method: str) -> bool:

@@ -14,7 +14,7 @@ _KINDS: tuple[Kind, ...] = ("right or wrong", "graded", "in groups", "over seeds
 
 def cases() -> tuple[Case, ...]:
     """All of them, those that take longest first."""
-    return (*_permuted(), *_exact(), *_covering(), *_regretted())
+    return (*_permuted(), *_exact(), *_covering(), *_watched(), *_regretted())
 
 
 def _permuted() -> list[Case]:
@@ -49,6 +49,16 @@ def _covering() -> list[Case]:
         )
         for kind, items, apart, share in product(_KINDS, _ITEMS, _DISCORDANCES, (0, 0.5))
         if not (share and kind in ("in groups", "over seeds"))
+    ]
+
+
+def _watched() -> list[Case]:
+    return [
+        Case(
+            question="false alarms",
+            world=World(kind=kind, items=items, discordance=0.2, methods=1),
+        )
+        for kind, items in product(_KINDS[:3], (10, *_ITEMS))
     ]
 
 

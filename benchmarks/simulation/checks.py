@@ -8,13 +8,17 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
+from benchmarks.drift import unpaired
 from benchmarks.pairing import differences_between, interval_between
 from benchmarks.results import ALPHA
 from benchmarks.simulation.draws import World, draw, true_difference
 from benchmarks.statistics import regret_without_interval, wilson_interval
 from strategies.data import Frozen
 
-Question = Literal["false positives", "coverage", "regret"]
+Question = Literal["false positives", "coverage", "false alarms", "regret"]
+
+WATCHED = 150
+"""Items of the run that fresh ones are held against."""
 
 FEW_PAIRS = 10
 """Below so many expected discordant pairs an interval may cover more than it says."""
@@ -74,7 +78,7 @@ class Counted(Frozen):
     @property
     def holds(self) -> bool:
         """Whether the draws agree with what a report promises, chance at 1 % aside."""
-        if self.case.question == "false positives":
+        if self.case.question != "coverage":
             return _not_above(self.count, ALPHA)
         misses = Count(hits=self.count.draws - self.count.hits, draws=self.count.draws)
         few = self.case.world.discordant_pairs < FEW_PAIRS
@@ -113,8 +117,12 @@ def answer(case: Case, draws: int, seed: int) -> Finding:
     rng = np.random.default_rng(seed)
     if case.question == "regret":
         return _regret(case, draws, rng)
-    ask = _claims_something if case.question == "false positives" else _covers
-    hits = sum(ask(case.world, rng) for _ in range(draws))
+    asked = {
+        "false positives": _claims_something,
+        "coverage": _covers,
+        "false alarms": _alarms,
+    }
+    hits = sum(asked[case.question](case.world, rng) for _ in range(draws))
     return Counted(case=case, count=Count(hits=hits, draws=draws))
 
 
@@ -129,6 +137,14 @@ def _covers(world: World, rng: np.random.Generator) -> bool:
     one, other = draw(world, rng)
     interval = interval_between(one, other)
     return interval.low - 1e-12 <= true_difference(world) <= interval.high + 1e-12
+
+
+def _alarms(world: World, rng: np.random.Generator) -> bool:
+    """Whether a method that does as well as ever is said to have drifted."""
+    (before,) = draw(world.model_copy(update={"items": WATCHED}), rng)
+    (after,) = draw(world, rng)
+    _, p_value, _ = unpaired(before, after)
+    return p_value < ALPHA
 
 
 def _regret(case: Case, draws: int, rng: np.random.Generator) -> Regretted:

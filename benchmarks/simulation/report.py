@@ -11,7 +11,15 @@ from matplotlib.figure import Figure as Drawing
 from benchmarks.report.document import Block, Fence, Figure, Heading, Paragraph, Strong, Table, Text
 from benchmarks.report.figures import svg
 from benchmarks.report.markdown import markdown_text
-from benchmarks.simulation.checks import FEW_PAIRS, LEAST, MOST, Counted, Finding, Regretted
+from benchmarks.simulation.checks import (
+    FEW_PAIRS,
+    LEAST,
+    MOST,
+    WATCHED,
+    Counted,
+    Finding,
+    Regretted,
+)
 from benchmarks.simulation.draws import Kind, World
 from benchmarks.store import write_atomic
 
@@ -23,6 +31,7 @@ def write_report(folder: Path, findings: Sequence[Finding], draws: int, seed: in
     counted = [each for each in findings if isinstance(each, Counted)]
     covered = [each for each in counted if each.case.question == "coverage"]
     claimed = [each for each in counted if each.case.question == "false positives"]
+    alarmed = [each for each in counted if each.case.question == "false alarms"]
     regretted = [each for each in findings if isinstance(each, Regretted)]
     (folder / _FIGURES).mkdir(parents=True, exist_ok=True)
     (folder / _FIGURES / "coverage.svg").write_bytes(svg(lambda: _drawn(covered)))
@@ -41,6 +50,12 @@ def write_report(folder: Path, findings: Sequence[Finding], draws: int, seed: in
             "different; 5 % may."
         ),
         _table("reports with a false claim", claimed),
+        Heading(2, "False alarms"),
+        Paragraph(
+            f"A method as good as ever answers fresh items, and is held against {WATCHED} "
+            "items of a run. Counted are alarms; 5 % may be."
+        ),
+        _table("alarms", alarmed),
         Heading(2, "Coverage"),
         Paragraph(
             f"Counted are 95 % intervals of a difference that hold the true one: {LEAST:.0%} and "
