@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from torch.utils.data import Sampler
 from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
+from strategies.checkpoints import last_whole_checkpoint, seal
 from strategies.data import Example, Prompt
 from strategies.method import Weights
 from strategies.models import context_length
@@ -34,7 +34,6 @@ _TOKENS_PER_MICRO_BATCH = {"cpu": 4_096, "cuda": 32_768}
 # Reading a beginning apart goes over all weights once more: with two rows of 75 tokens a step of
 # full fine-tuning took a tenth longer so.
 _LEAST_TOKENS_SPARED = 128
-_STATE = "trainer_state.json"  # what Trainer writes last into a checkpoint
 _ELAPSED = "elapsed.json"
 
 
@@ -332,30 +331,8 @@ def _arguments(
     return arguments
 
 
-def last_whole_checkpoint(checkpoints: Path) -> str | None:
-    """The newest checkpoint that was written to its end, or None; torn ones are removed."""
-    if not checkpoints.is_dir():
-        return None
-    whole = []
-    for folder in checkpoints.glob("checkpoint-*"):
-        if _is_whole(folder):
-            whole.append(folder)
-        else:
-            shutil.rmtree(folder)
-    newest = max(whole, key=lambda folder: int(folder.name.split("-")[1]), default=None)
-    return str(newest) if newest else None
-
-
-def _is_whole(checkpoint: Path) -> bool:
-    try:
-        json.loads((checkpoint / _STATE).read_text())
-    except (OSError, ValueError):
-        return False
-    return True
-
-
 class _Clock(TrainerCallback):
-    """Reports steps, and keeps the training time across interruptions."""
+    """Reports steps, seals checkpoints, and keeps the training time across interruptions."""
 
     def __init__(self, checkpoints: Path, progress: Progress) -> None:
         self._file = checkpoints / _ELAPSED
@@ -372,6 +349,7 @@ class _Clock(TrainerCallback):
         self._progress("training", state.global_step, state.max_steps)
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        seal(Path(args.output_dir) / f"checkpoint-{state.global_step}")
         part = self._file.with_suffix(".part")
         part.write_text(json.dumps({"seconds": self.seconds()}))
         part.replace(self._file)

@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from strategies.checkpoints import last_whole_checkpoint, seal
 from strategies.data import Example, Message, Prompt
 from strategies.method import registry
 from strategies.models import ResolvedModel, load_model, load_tokenizer
@@ -20,7 +21,6 @@ from strategies.training import (
     LeftPaddingCollator,
     TrainingJob,
     encode_example,
-    last_whole_checkpoint,
     read_beginning,
     train,
 )
@@ -134,15 +134,40 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(
     assert [p["step"] for p in parts.curve] == [p["step"] for p in whole.curve]
 
 
+def checkpoint(folder: Path, step: int, best: int | None = None) -> Path:
+    made = folder / f"checkpoint-{step}"
+    made.mkdir()
+    state = {"best_model_checkpoint": str(folder / f"checkpoint-{best}") if best else None}
+    (made / "trainer_state.json").write_text(json.dumps(state))
+    (made / "optimizer.pt").write_bytes(bytes(range(200)))
+    (made / "training_args.bin").write_bytes(b"a pickle")
+    return made
+
+
 def test_a_torn_checkpoint_is_removed_and_the_one_before_it_taken(tmp_path: Path) -> None:
-    for step, state in ((2, '{"global_step": 2}'), (4, '{"global_step":'), (6, None)):
-        folder = tmp_path / f"checkpoint-{step}"
-        folder.mkdir()
-        if state is not None:
-            (folder / "trainer_state.json").write_text(state)
+    seal(checkpoint(tmp_path, 2))
+    checkpoint(tmp_path, 4)
     assert last_whole_checkpoint(tmp_path) == str(tmp_path / "checkpoint-2")
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-2"]
-    assert json.loads((tmp_path / "checkpoint-2" / "trainer_state.json").read_text())
+    # A pickle that nothing reads is not kept.
+    assert not (tmp_path / "checkpoint-2" / "training_args.bin").exists()
+
+
+def test_a_flipped_bit_in_a_checkpoint_costs_that_checkpoint(tmp_path: Path) -> None:
+    for step in (2, 4):
+        seal(checkpoint(tmp_path, step))
+    damaged = tmp_path / "checkpoint-4" / "optimizer.pt"
+    damaged.write_bytes(damaged.read_bytes()[:100] + b"\x00" + damaged.read_bytes()[101:])
+    assert last_whole_checkpoint(tmp_path) == str(tmp_path / "checkpoint-2")
+
+
+def test_without_the_best_checkpoint_training_begins_anew(tmp_path: Path) -> None:
+    for step in (2, 4):
+        seal(checkpoint(tmp_path, step, best=2))
+    assert last_whole_checkpoint(tmp_path) == str(tmp_path / "checkpoint-4")
+    (tmp_path / "checkpoint-2" / "optimizer.pt").unlink()
+    assert last_whole_checkpoint(tmp_path) is None
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_training_stops_when_validation_no_longer_improves(
