@@ -40,6 +40,7 @@ def _bench(folder: Path, store: Path, *, full: bool = False) -> subprocess.Compl
     )
 
 
+@pytest.mark.slow
 def test_a_run_on_a_full_disk_goes_on_when_there_is_room(tmp_path: Path) -> None:
     assert _bench(tmp_path / "whole", tmp_path / "store-a").returncode == 0
     _bench(tmp_path / "run", tmp_path / "store-b", full=True)

@@ -29,7 +29,7 @@ def part(folder: Path, number: int, of: int, *methods: str, **changes: object) -
     return read_run(folder)
 
 
-@pytest.mark.parametrize("of", [2, 3])
+@pytest.mark.parametrize("of", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_shards_that_are_merged_give_the_undisturbed_run(tmp_path: Path, of: int) -> None:
     whole = bench(tmp_path / "whole", tmp_path / "store", *METHODS)
     parts = [part(tmp_path / f"part-{n}", n, of) for n in range(1, of + 1)]
@@ -121,6 +121,7 @@ def test_a_shard_that_is_none_is_explained(wrong: str) -> None:
         Shard.parse(wrong)
 
 
+@pytest.mark.slow
 def test_merging_on_the_command_line_writes_a_report(tmp_path: Path) -> None:
     folders = [str(part(tmp_path / f"part-{n}", n, 2).path) for n in (1, 2)]
     out = tmp_path / "merged"

@@ -97,11 +97,12 @@ def test_a_promise_holds_as_long_as_chance_explains_the_count() -> None:
 def test_a_report_that_does_not_correct_for_the_number_of_tests_is_found_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    honest = answer(NULL, 60, 0)
+    few = NULL.model_copy(update={"world": NULL.world.model_copy(update={"methods": 6})})
+    honest = answer(few, 40, 0)
     monkeypatch.setattr(statistics, "holm", lambda p_values: p_values)
-    careless = answer(NULL, 60, 0)
+    careless = answer(few, 40, 0)
     assert isinstance(honest, Counted) and isinstance(careless, Counted)
-    assert honest.holds and honest.count.hits <= 8
+    assert honest.holds and honest.count.hits <= 6
     assert not careless.holds
 
 
