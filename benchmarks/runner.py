@@ -304,9 +304,13 @@ def _refuse_change(manifest: RunManifest, resolved: Resolved, folder: Path) -> N
         "libraries": manifest.environment.libraries,
         "plan.yaml": manifest.plan_sha256,
     }
-    changed = [f"  {name}: {then[name]} -> {now[name]}" for name in now if now[name] != then[name]]
+    changed = _changes(then, now)
     if changed:
         raise _changed_since(folder, changed)
+
+
+def _changes(then: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
+    return [f"  {name}: {then[name]} -> {now[name]}" for name in now if now[name] != then[name]]
 
 
 def refuse_other_ground(run: Run) -> None:
@@ -318,14 +322,19 @@ def refuse_other_ground(run: Run) -> None:
     from strategies import models
 
     manifest, plan = run.manifest, run.plan
-    hashes = {
-        "task": (manifest.task.sha256, load_cut(plan).sha256),
-        "model": (manifest.model_sha256, models.resolve(plan.model).sha256),
-        "embedder": (manifest.embedder_sha256, models.resolve(plan.embedder).sha256),
+    then = {
+        "task": manifest.task.sha256,
+        "model": manifest.model_sha256,
+        "embedder": manifest.embedder_sha256,
     }
-    other = [f"  {of}: {then} -> {now}" for of, (then, now) in hashes.items() if then != now]
-    if other:
-        listed = "\n".join(other)
+    now = {
+        "task": load_cut(plan).sha256,
+        "model": models.resolve(plan.model).sha256,
+        "embedder": models.resolve(plan.embedder).sha256,
+    }
+    changed = _changes(then, now)
+    if changed:
+        listed = "\n".join(changed)
         raise RunError(f"{manifest.id} rests on what is no longer as it was:\n{listed}")
 
 

@@ -9,7 +9,13 @@ from pathlib import Path
 
 from benchmarks.plan import Plan
 from benchmarks.records import Arm, RunManifest
-from benchmarks.store import Run, RunFolder, arm_folder, refuse_other_content
+from benchmarks.store import (
+    Run,
+    RunFolder,
+    arm_folder,
+    recommendation_text,
+    refuse_other_content,
+)
 from strategies.errors import RunError, UserError
 
 _COPIED = ("arm.json", "responses.jsonl", "free.jsonl", "latency.jsonl", "scores.jsonl", "log.txt")
@@ -82,7 +88,8 @@ def merge(shards: Sequence[Run], folder: Path, command: str = "") -> None:
     draft = folder.with_name(f".{folder.name}.merging")
     shutil.rmtree(draft, ignore_errors=True)
     manifest = _merged(manifests, folder, command)
-    with RunFolder.create(draft, shards[0].plan, manifest, _recommendation(shards)):
+    advice = next(filter(None, (recommendation_text(run.path) for run in shards)), None)
+    with RunFolder.create(draft, shards[0].plan, manifest, advice):
         for run in shards:
             for name in run.manifest.arms:
                 _copy(arm_folder(run.path, name), arm_folder(draft, name))
@@ -105,11 +112,6 @@ def _merged(manifests: Sequence[RunManifest], folder: Path, command: str) -> Run
             "environment": first.environment.model_copy(update={"cpu": " and ".join(processors)}),
         }
     )
-
-
-def _recommendation(shards: Sequence[Run]) -> str | None:
-    files = (run.path / "recommendation.json" for run in shards)
-    return next((file.read_text(encoding="utf-8") for file in files if file.is_file()), None)
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -484,6 +484,12 @@ def read_run(folder: Path) -> Run:
     )
 
 
+def recommendation_text(run: Path) -> str | None:
+    """The advice that came with a run, letter by letter; None where none did."""
+    file = run / "recommendation.json"
+    return file.read_text(encoding="utf-8") if file.is_file() else None
+
+
 def _read_arm(folder: Path) -> ArmResult:
     return ArmResult(
         arm=read_record(folder / "arm.json", Arm),

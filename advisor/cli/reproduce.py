@@ -64,7 +64,7 @@ def _run_again(before: Run, folder: Path) -> None:
 
     from advisor.cli.bench import command_line, work
     from benchmarks.runner import Means, Origin, refuse_other_ground, resolve, resume, run
-    from benchmarks.store import ArtifactStore
+    from benchmarks.store import ArtifactStore, recommendation_text
     from strategies.errors import RunError
     from strategies.home import make_fresh_home
 
@@ -81,11 +81,7 @@ def _run_again(before: Run, folder: Path) -> None:
     with writing(folder):
         folder.mkdir(exist_ok=True)
         make_fresh_home(home)
-    advice = before.path / "recommendation.json"
-    origin = Origin(
-        command=command_line(),
-        recommendation=advice.read_text(encoding="utf-8") if advice.is_file() else None,
-    )
+    origin = Origin(command=command_line(), recommendation=recommendation_text(before.path))
 
     def going(means: Means) -> None:
         store = ArtifactStore(home.resolve() / "artifacts")
