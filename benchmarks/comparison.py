@@ -10,7 +10,14 @@ from statistics import fmean, median, stdev
 from typing import Any, Literal
 
 from benchmarks import statistics
-from benchmarks.pairing import Pair, ScoreTable, all_differences, corrected_together, side_of
+from benchmarks.pairing import (
+    Pair,
+    ScoreTable,
+    all_differences,
+    corrected_together,
+    interval_of_score,
+    side_of,
+)
 from benchmarks.records import Cost, RunManifest
 from benchmarks.results import (
     Advice,
@@ -31,6 +38,7 @@ from benchmarks.results import (
     Standing,
     Status,
 )
+from benchmarks.slices import slices_of
 from benchmarks.store import ArmResult, Run
 from strategies.data import Frozen
 from strategies.errors import RunError
@@ -46,18 +54,22 @@ SAME_SCORE = 1e-6
 
 
 def compare(run: Run, inputs: Mapping[str, str] | None = None) -> Comparison:
-    """The comparison of a run, finished or not.
+    """The comparison of a run, finished or not; of a shard, the results alone.
 
     Args:
         run: what was read from its folder.
         inputs: test item id to its input, for the examples; None leaves inputs out.
     """
     table = ScoreTable(run.arms, run.manifest.task.metric)
-    differences = all_differences(table)
+    # In a shard the best that there is, floors too, may be elsewhere.
+    whole = not run.manifest.plan_arms
+    differences = all_differences(table) if whole else []
     results = [_result(name, run, table) for name in table.names]
-    leader = _leader(results)
+    leader = _leader(results) if whole else None
     results = [_placed(result, leader, differences) for result in results]
-    floor = best_of([r for r in results if r.floor])
+    floor = best_of([r for r in results if r.floor]) if whole else None
+    by_answer = run.manifest.task.kind == "classification"
+    slices, left_out = slices_of(table, differences, by_answer=by_answer)
     pairs = [d for d in differences if d.family == "methods"]
     return Comparison(
         run=run.manifest,
@@ -77,7 +89,9 @@ def compare(run: Run, inputs: Mapping[str, str] | None = None) -> Comparison:
         typical_detectable_corrected=_median(d.detectable_corrected for d in pairs),
         frontiers=_frontiers(results),
         flips=_flips(table, inputs),
-        advice=_advice(run, table, results),
+        slices=slices,
+        slices_left_out=left_out,
+        advice=_advice(run, table, results) if whole else None,
         curves=_curves(run.arms),
         notes=_notes(run, table, results, inputs),
     )
@@ -118,7 +132,10 @@ def compare_runs(run_a: Run, run_b: Run, metric: str | None = None) -> RunsCompa
         methods=tuple(_common_methods(a, b, same, names)),
         methods_only_a=tuple(name for name in a.names if name not in b.names),
         methods_only_b=tuple(name for name in b.names if name not in a.names),
-        notes=_run_differences(run_a.manifest, run_b.manifest),
+        notes=(
+            *_run_differences(run_a.manifest, run_b.manifest),
+            *(note for run, table in ((run_a, a), (run_b, b)) for note in _not_full(run, table)),
+        ),
     )
 
 
@@ -165,21 +182,10 @@ def _seed_score(result: ArmResult, table: ScoreTable, name: str) -> SeedScore:
 def _score_interval(name: str, score: float | None, table: ScoreTable) -> Interval | None:
     if score is None or not table.ids:
         return None
-    if table.right_or_wrong(name, table.ids):
-        values = table.values(name, table.ids)
-        low, high = statistics.wilson_interval(int(sum(values)), len(values))
-        return Interval(low=low, high=high, method="Wilson score")
-    labels = table.labels() if table.macro else []
-    outcomes = table.outcomes(name, table.ids, labels)
-    if abs(outcomes.score - score) > SAME_SCORE:
+    side = side_of(table, name, table.ids, table.labels() if table.macro else [])
+    if abs(side.outcomes.score - score) > SAME_SCORE:
         return None
-    unit = "items" if outcomes.units == len(table.ids) else "groups"
-    noise = table.noise(name, table.ids, labels)
-    if noise:
-        low, high = statistics.seeded_interval(outcomes, noise)
-        return Interval(low=low, high=high, method=f"jackknife of {unit} and seeds")
-    low, high = statistics.score_interval(outcomes)
-    return Interval(low=max(0.0, low), high=high, method=f"bootstrap of {unit}")
+    return interval_of_score(side)
 
 
 def _all_scores(
@@ -585,6 +591,16 @@ def _common_methods(
             difference=difference,
         )
         for (after, before), difference in zip(pairs, differences, strict=True)
+    ]
+
+
+def _not_full(run: Run, table: ScoreTable) -> list[str]:
+    """A sentence on each method of a run that cannot be compared."""
+    return [
+        f"{name} has no full result in {run.manifest.id}: "
+        f"{_status([result.arm.status for result in table.arms[name]])}."
+        for name in table.names
+        if name not in table.complete
     ]
 
 

@@ -8,6 +8,7 @@ from benchmarks import statistics
 from benchmarks.comparison import compare, tables_of
 from benchmarks.pairing import Side, side_of
 from benchmarks.results import ALPHA, Interval
+from benchmarks.sharding import refuse_shard
 from benchmarks.store import Run
 from strategies.data import Frozen
 from strategies.errors import RunError
@@ -58,8 +59,9 @@ def leader_of(run: Run) -> str:
     """The method that did best in a run.
 
     Raises:
-        RunError: none has a full result.
+        RunError: none has a full result, or it is a shard.
     """
+    refuse_shard(run)
     leader = compare(run).leader
     if leader is None:
         raise RunError(f"No method of run {run.manifest.id} has a full result to watch.")
@@ -93,7 +95,7 @@ def drift_between(before: Run, after: Run, method: str) -> Drift:
         test=test,
         detectable=statistics.detectable_from_error(statistics.unpaired_error(a, b)),
         shared=len({*tables[0].asked.values()} & {*tables[1].asked.values()}),
-        retrained=_retrained(after, method),
+        retrained=_retrained(before, after, method),
         verdict=_verdict(difference, p_value),
     )
 
@@ -103,17 +105,21 @@ def unpaired(before: Side, after: Side) -> tuple[Interval, float, str]:
     a, b = before.outcomes, after.outcomes
     if before.right_or_wrong and after.right_or_wrong:
         counts = [(round(side.score * side.units), side.units) for side in (a, b)]
-        (low, high), p_value = statistics.unpaired_proportions(*counts[0], *counts[1])
-        interval = Interval(low=low, high=high, method="Newcombe score")
-        return interval, p_value, "score test of two proportions"
-    (low, high), p_value = statistics.unpaired_difference(a, b)
-    return Interval(low=low, high=high, method="jackknife, unpaired"), p_value, "Welch's t"
+        (low, high), p_value, test = statistics.unpaired_proportions(*counts[0], *counts[1])
+        return Interval(low=low, high=high, method="Newcombe score"), p_value, test
+    low, high = statistics.unpaired_interval(a, b)
+    interval = Interval(low=low, high=high, method="jackknife, unpaired")
+    return interval, statistics.unpaired_p_value(a, b), "unpaired permutation"
 
 
-def _retrained(run: Run, method: str) -> bool:
-    trains = any(m.name == method and m.trains for m in run.plan.methods)
-    arms = [result.arm for result in run.arms if result.arm.name == method]
-    return trains and not all({"weights", "answers"} & {*arm.reused} for arm in arms)
+def _retrained(before: Run, after: Run, method: str) -> bool:
+    """Weights that are reused bring along what their training took, to the last digit."""
+    trains = any(m.name == method and m.trains for m in after.plan.methods)
+    took = [
+        {r.arm.seed: r.arm.cost.train_seconds for r in run.arms if r.arm.name == method}
+        for run in (before, after)
+    ]
+    return trains and took[0] != took[1]
 
 
 def _verdict(difference: float, p_value: float) -> Verdict:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from itertools import combinations, product
+from math import comb
 from statistics import fmean
 from typing import Literal
 
@@ -48,6 +50,7 @@ class ScoreTable:
         self.references = {item: first[item].reference for item in self.ids}
         self.asked = {item: (first[item].input_sha256, first[item].reference) for item in self.ids}
         self.groups = {item: first[item].group for item in self.ids}
+        self.slices = {item: first[item].slices for item in self.ids}
 
     @property
     def scored(self) -> list[str]:
@@ -77,8 +80,14 @@ class ScoreTable:
         places = {key: place for place, key in enumerate(dict.fromkeys(keys))}
         return [places[key] for key in keys]
 
+    def item_by_item(self) -> ScoreTable:
+        """The same with shares of right answers in the place of macro-F1."""
+        plain = copy(self)
+        plain.macro = False
+        return plain
+
     def _counts(self, score: ItemScore) -> bool:
-        return self.macro or score.metrics.get(self.metric) is not None
+        return self.metric == "macro_f1" or score.metrics.get(self.metric) is not None
 
     def line(self, result: ArmResult, item: str) -> ItemScore | None:
         """How an item came out under one arm; None when the arm did not score it."""
@@ -89,7 +98,7 @@ class ScoreTable:
         score = self.line(result, item)
         if score is None:
             return 0.0
-        if self.macro:
+        if self.metric == "macro_f1":
             return _correct(score)
         return score.metrics.get(self.metric) or 0.0
 
@@ -201,7 +210,7 @@ class Side:
     noise: Noise | None = None
 
 
-Family = Literal["methods", "floors", "runs"]
+Family = Literal["methods", "floors", "runs", "slices"]
 Pair = tuple[Side, Side]
 
 
@@ -237,14 +246,41 @@ def differences_between(methods: Sequence[Side], floors: Sequence[Side]) -> list
     return corrected_together(pairs)
 
 
-def corrected_together(pairs: Sequence[tuple[Family, Pair]]) -> list[Difference]:
-    """Differences of pairs, of whatever family, corrected for the number of all of them."""
-    tested = [_test(a, b, len(pairs)) for _, (a, b) in pairs]
-    corrected = statistics.holm([p_value for p_value, _ in tested])
+def corrected_together(pairs: Sequence[tuple[Family, Pair]], untested: int = 0) -> list[Difference]:
+    """Differences of pairs, of whatever family, corrected for the number of all of them.
+
+    Args:
+        pairs: to test.
+        untested: further pairs that might have been tested; each counts as not separated.
+    """
+    tests = len(pairs) + untested
+    tested = [_test(a, b, tests) for _, (a, b) in pairs]
+    corrected = statistics.holm([*(p_value for p_value, _ in tested), *[1.0] * untested])
     return [
-        _difference(family, pair, test, p_holm, len(pairs))
-        for (family, pair), test, p_holm in zip(pairs, tested, corrected, strict=True)
+        _difference(family, pair, test, p_holm, tests)
+        for (family, pair), test, p_holm in zip(pairs, tested, corrected[: len(pairs)], strict=True)
     ]
+
+
+def differences_on_parts(
+    parts: Sequence[Mapping[str, Side]], pairs: Collection[tuple[str, str]]
+) -> list[tuple[int, Difference]]:
+    """The differences of pairs on every part of the items, corrected for all pairs and parts.
+
+    Args:
+        parts: of the items; the same methods on each.
+        pairs: of methods that are separated on all items. No others are tested, so that a report
+            on equal methods makes no more false claims for its parts; which these are depends on
+            the items, and so the correction is for all pairs that there are.
+
+    Returns:
+        The number of the part, and the difference on it.
+    """
+    wanted = [(number, part[a], part[b]) for number, part in enumerate(parts) for a, b in pairs]
+    every = sum(comb(len(part), 2) for part in parts)
+    tested: list[tuple[Family, Pair]] = [("slices", (a, b)) for _, a, b in wanted]
+    found = corrected_together(tested, every - len(tested))
+    return [(number, each) for (number, _, _), each in zip(wanted, found, strict=True)]
 
 
 def interval_between(a: Side, b: Side) -> Interval:
@@ -256,6 +292,17 @@ def interval_between(a: Side, b: Side) -> Interval:
     low, high = statistics.difference_interval(a.outcomes, b.outcomes, noise)
     seeds = " and seeds" if noise else ""
     return Interval(low=low, high=high, method=f"paired jackknife{_of_groups(a)}{seeds}")
+
+
+def interval_of_score(side: Side) -> Interval:
+    """Interval of a method's score."""
+    if side.right_or_wrong:
+        low, high = statistics.wilson_interval(int(sum(side.values)), len(side.values))
+        return Interval(low=low, high=high, method="Wilson score")
+    low, high = statistics.score_interval(side.outcomes, side.noise)
+    unit = "groups" if _of_groups(side) else "items"
+    seeds = " and seeds" if side.noise else ""
+    return Interval(low=low, high=high, method=f"jackknife of {unit}{seeds}")
 
 
 def _test(a: Side, b: Side, tests: int) -> tuple[float, str]:
@@ -302,8 +349,9 @@ def _difference(
 def _detectable(a: Side, b: Side, discordance: float, tests: int) -> float | None:
     if a.right_or_wrong and b.right_or_wrong:
         return statistics.detectable_difference(len(a.values), discordance, tests)
-    error = statistics.difference_error(a.outcomes, b.outcomes)
-    return statistics.detectable_from_error(error, tests)
+    noise = noise_between(a.noise, b.noise)
+    error, freedom = statistics.difference_error(a.outcomes, b.outcomes, noise)
+    return statistics.detectable_from_error(error, tests, freedom)
 
 
 def _discordant(a: Sequence[float], b: Sequence[float]) -> tuple[int, int]:

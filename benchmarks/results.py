@@ -102,7 +102,7 @@ class Difference(Frozen):
 
     a: str
     b: str
-    family: Literal["methods", "floors", "runs"]
+    family: Literal["methods", "floors", "runs", "slices"]
     difference: float
     interval: Interval
     p_value: float
@@ -133,6 +133,26 @@ class Difference(Frozen):
                 "interval": turned,
             }
         )
+
+
+class Slice(Frozen):
+    """Test items that share a property, and how the methods score on them.
+
+    Attributes:
+        by: what the items share, such as a channel or the right answer.
+        value: the one that these have.
+        items: how many.
+        scores: method or floor to its score on them; the share of right answers where the
+            task's metric is macro-F1.
+        differences: of the pairs that are separated on all items; empty where the items are too
+            few to be tested.
+    """
+
+    by: str
+    value: str
+    items: int
+    scores: dict[str, float]
+    differences: tuple[Difference, ...] = ()
 
 
 class Flip(Frozen):
@@ -230,6 +250,8 @@ class Comparison(Frozen):
         best_floor: the best baseline without a language model.
         above_floor: methods separated above the best floor.
         differences: all pairs of methods, and every method against every floor.
+        slices: those with most items first.
+        slices_left_out: what items are told apart by, to how many smaller slices it has.
         items: test items that count.
         units: what is resampled; fewer than `items` when items share groups.
         typical_detectable: median over pairs of methods of the smallest difference that the
@@ -255,6 +277,8 @@ class Comparison(Frozen):
     typical_detectable_corrected: float | None
     frontiers: tuple[Frontier, ...]
     flips: tuple[Flips, ...]
+    slices: tuple[Slice, ...] = ()
+    slices_left_out: dict[str, int] = Field(default_factory=dict)
     advice: Advice | None
     curves: tuple[Curve, ...]
     notes: tuple[str, ...]

@@ -2,14 +2,13 @@
 
 A method's item scores are held as sums per *unit*, because every score in use is a function of
 sums: a mean, or macro-F1 of the counts of each label. A unit is what is resampled: an item, or
-all items of a group when items share a document. So one bootstrap, one permutation test and one
+all items of a group when items share a document. So one jackknife, one permutation test and one
 cross-fitted regret serve all metrics, clustered or not.
 """
 
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -32,11 +31,14 @@ Floats = NDArray[np.float64]
 CONFIDENCE = 1 - ALPHA
 POWER = 0.8
 DRAWS = 9999
-"""Resamples of a bootstrap or permutation test; the smallest two-sided p-value is 2/10000."""
+"""Resamples of a permutation test; the smallest two-sided p-value is 2/10000."""
+UNPAIRED_DRAWS = 1999
+"""The same of an unpaired one, which is never one of many."""
 BATCH = 500
 REGRET_DRAWS = 1000
 REGRET_SPLITS = 100
 _ROUNDING = 1e-9
+_FEW_EXPECTED = 5
 SMALLEST_SPLIT = 10
 """Fewer units than this are not split into halves: a winner picked on four items says nothing."""
 
@@ -209,12 +211,15 @@ def tango_interval(only_a: int, only_b: int, items: int) -> tuple[float, float]:
     return low, high
 
 
-def score_interval(outcomes: Outcomes, seed: int = 0) -> tuple[float, float]:
-    """Bootstrap interval of one method's score, units resampled.
+def mean_interval(values: Sequence[float]) -> tuple[float, float] | None:
+    """Student's interval of a mean of values in [-1, 1]; None where they do not vary.
 
-    Source: Efron 1987 (BCa); by scipy.
+    Source: Student 1908; by scipy.
     """
-    return _bootstrap(lambda weights: outcomes.fold_totals(weights @ outcomes.sums), outcomes, seed)
+    if len(values) < 2 or np.ptp(values) < _ROUNDING:
+        return None
+    found = stats.ttest_1samp(values, 0.0).confidence_interval(CONFIDENCE)
+    return max(-1.0, float(found.low)), min(1.0, float(found.high))
 
 
 @dataclass(frozen=True)
@@ -260,10 +265,21 @@ def noise_between(a: Noise | None, b: Noise | None) -> Noise | None:
     return Noise(sum(n.variance for n in known), min(n.freedom for n in known))
 
 
-def seeded_interval(outcomes: Outcomes, noise: Noise) -> tuple[float, float]:
-    """Interval of one method's score over items and over seeds; 0 and 1 for a single unit.
+def score_interval(outcomes: Outcomes, noise: Noise | None = None) -> tuple[float, float]:
+    """Interval of one method's score, from what leaving out each unit does to it.
 
-    Source: Satterthwaite 1946, Biometrics Bulletin 2:110-114; Agresti and Coull 1998.
+    A unit that is right and one that is wrong, neither of which is there, keep it from shrinking
+    where nearly all units came out alike.
+
+    Args:
+        outcomes: of the method.
+        noise: of seeds; without it the claim is about the seeds that ran.
+
+    Returns:
+        Lower and upper end; 0 and 1 for a single unit.
+
+    Source: Tukey 1958 (jackknife); Agresti and Coull 1998, The American Statistician 52:119-126;
+    Satterthwaite 1946, Biometrics Bulletin 2:110-114.
     """
     if outcomes.units < 2:
         return 0.0, 1.0
@@ -351,21 +367,28 @@ def permutation_p_value(a: Outcomes, b: Outcomes, tests: int = 1, seed: int = 0)
     For a mean this is the sign-flip test of the paired differences. Few units are enumerated,
     many are sampled, finely enough that a correction for so many tests can leave a small p-value.
 
+    Returns:
+        1 for a single unit, which cannot tell anything apart.
+
     Source: Fisher 1935; Yeh 2000, COLING (approximate randomisation); by scipy.
     """
-    width = np.lcm(a.seeds, b.seeds)
-    a, b = repeated(a, int(width)), repeated(b, int(width))
-    both = np.vstack([a.sums, b.sums])
+    if a.units < 2:
+        return 1.0
+    draws = max(DRAWS, 100 * tests)
+    if a.fold == b.fold == "mean" and np.array_equal(a.sums[:, 1], b.sums[:, 1]):
+        # Of one sample scipy flips the signs, which is the same and much faster.
+        gaps = a.sums[:, 0] - b.sums[:, 0]
+        return _permuted((gaps,), np.sum, "samples", draws, seed)
+    units = (np.arange(a.units), np.arange(a.units) + a.units)
+    return _permuted(units, _swapping(a, b), "samples", draws, seed)
 
-    def difference(x: Any, y: Any, axis: int) -> Floats:
-        totals = [_counts(side, len(both)) @ both for side in (x, y)]
-        return a.fold_totals(totals[0]) - a.fold_totals(totals[1])
 
+def _permuted(data: tuple[Any, ...], statistic: Any, kind: str, draws: int, seed: int) -> float:
     result = stats.permutation_test(
-        (np.arange(a.units), np.arange(a.units) + a.units),
-        difference,
-        permutation_type="samples",
-        n_resamples=max(DRAWS, 200 * tests),
+        data,
+        statistic,
+        permutation_type=kind,
+        n_resamples=draws,
         batch=BATCH,
         vectorized=True,
         axis=-1,
@@ -374,8 +397,21 @@ def permutation_p_value(a: Outcomes, b: Outcomes, tests: int = 1, seed: int = 0)
     return min(1.0, float(result.pvalue))
 
 
-def unpaired_difference(a: Outcomes, b: Outcomes) -> tuple[tuple[float, float], float]:
-    """Interval and two-sided p-value of b's score minus a's, where they saw different items.
+def _swapping(a: Outcomes, b: Outcomes) -> Any:
+    """Score minus score of two sets of units, a's numbered before b's; a statistic for scipy."""
+    width = int(np.lcm(a.seeds, b.seeds))
+    a, b = repeated(a, width), repeated(b, width)
+    both = np.vstack([a.sums, b.sums])
+
+    def difference(x: Any, y: Any, axis: int) -> Floats:
+        totals = [_counts(side, len(both)) @ both for side in (x, y)]
+        return a.fold_totals(totals[0]) - a.fold_totals(totals[1])
+
+    return difference
+
+
+def unpaired_interval(a: Outcomes, b: Outcomes) -> tuple[float, float]:
+    """Interval of b's score minus a's, where they saw different items.
 
     An item that is right and one that is wrong, neither of which is there, are added to each
     side, so that a few items that all came out alike do not pass for certainty.
@@ -385,19 +421,37 @@ def unpaired_difference(a: Outcomes, b: Outcomes) -> tuple[tuple[float, float], 
         b: over others, drawn apart from them.
 
     Returns:
-        -1 and 1 with a p-value of 1 where either has a single unit.
+        -1 and 1 where either has a single unit.
 
     Source: Welch 1947, Biometrika 34:28-35, on jackknife pseudo-values; Agresti and Caffo 2000,
     The American Statistician 54:280-288.
     """
     if min(a.units, b.units) < 2:
-        return (-1.0, 1.0), 1.0
+        return -1.0, 1.0
     (before, of_a), (after, of_b) = _level(a), _level(b)
     error, freedom = _error(of_a, of_b)
     difference = after - before
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom)) * error
-    p_value = min(1.0, 2 * float(stats.t.sf(abs(difference) / error, freedom)))
-    return (max(-1.0, difference - half), min(1.0, difference + half)), p_value
+    return max(-1.0, difference - half), min(1.0, difference + half)
+
+
+def unpaired_p_value(a: Outcomes, b: Outcomes, seed: int = 0) -> float:
+    """Two-sided p-value: how often units dealt anew to both sides differ this far in score.
+
+    Args:
+        a: over some units.
+        b: over others, drawn apart from them.
+        seed: of the dealing.
+
+    Returns:
+        1 where either has a single unit.
+
+    Source: Fisher 1935; by scipy.
+    """
+    if min(a.units, b.units) < 2:
+        return 1.0
+    units = (np.arange(a.units), np.arange(b.units) + a.units)
+    return _permuted(units, _swapping(a, b), "independent", UNPAIRED_DRAWS, seed)
 
 
 def unpaired_error(a: Outcomes, b: Outcomes) -> float:
@@ -407,19 +461,24 @@ def unpaired_error(a: Outcomes, b: Outcomes) -> float:
 
 def unpaired_proportions(
     right_a: int, items_a: int, right_b: int, items_b: int
-) -> tuple[tuple[float, float], float]:
-    """Interval and p-value of b's share of right answers minus a's, on different items.
+) -> tuple[tuple[float, float], float, str]:
+    """Interval, p-value and its test of b's share of right answers minus a's, on different items.
 
-    Source: Newcombe 1998, Statistics in Medicine 17:873-890, method 10, and the pooled score
-    test; by statsmodels.
+    Where fewer than five right or five wrong answers are expected of either, the test is exact.
+
+    Source: Newcombe 1998, Statistics in Medicine 17:873-890, method 10; the pooled score test, by
+    statsmodels; Fisher 1935, by scipy; Cochran 1954, Biometrics 10:417-451, for which of them.
     """
     low, high = confint_proportions_2indep(
         right_b, items_b, right_a, items_a, method="newcomb", compare="diff", alpha=ALPHA
     )
-    if right_a + right_b in (0, items_a + items_b):
-        return (float(low), float(high)), 1.0
-    _, p_value = proportions_ztest([right_b, right_a], [items_b, items_a])
-    return (float(low), float(high)), float(p_value)
+    rights, items = np.array([right_b, right_a]), np.array([items_b, items_a])
+    table = np.column_stack([rights, items - rights])
+    if min(items) * min(table.sum(axis=0)) < _FEW_EXPECTED * sum(items):
+        p_value, test = stats.fisher_exact(table).pvalue, "Fisher's exact test"
+    else:
+        p_value, test = proportions_ztest(rights, items)[1], "score test of two proportions"
+    return (float(low), float(high)), float(p_value), test
 
 
 def _level(outcomes: Outcomes) -> tuple[float, Noise]:
@@ -487,24 +546,44 @@ def items_needed(difference: float, discordance: float, tests: int = 1) -> int |
     return math.ceil((spread / difference) ** 2)
 
 
-def detectable_from_error(standard_error: float, tests: int = 1) -> float | None:
+def detectable_from_error(
+    standard_error: float, tests: int = 1, freedom: float = math.inf
+) -> float | None:
     """Smallest difference found with 80 % power, given the standard error of the difference.
 
-    None when the standard error is 0: nothing varied, so nothing is known.
+    Args:
+        standard_error: over items, and over seeds where there are several.
+        tests: how many tests share the 5 % (Bonferroni, the first step of Holm).
+        freedom: degrees of freedom of the standard error.
+
+    Returns:
+        None when the standard error is 0: nothing varied, so nothing is known.
     """
     if standard_error <= 0:
         return None
-    return sum(_quantiles(tests)) * standard_error
+    return sum(_quantiles(tests, freedom)) * standard_error
 
 
-def difference_error(a: Outcomes, b: Outcomes) -> float:
-    """Jackknife standard error of a's score minus b's over units; 0.0 for a single unit.
+def difference_error(a: Outcomes, b: Outcomes, noise: Noise | None = None) -> tuple[float, float]:
+    """Jackknife standard error of a's score minus b's, and its degrees of freedom.
 
-    Source: Efron and Tibshirani 1993, section 11.5.
+    Args:
+        a: one method.
+        b: another over the same units.
+        noise: of seeds; without it the claim is about the seeds that ran.
+
+    Returns:
+        Without noise the items are taken for many (infinite degrees of freedom); an error of 0.0
+        for a single unit.
+
+    Source: Efron and Tibshirani 1993, section 11.5; Satterthwaite 1946.
     """
     if a.units < 2:
-        return 0.0
-    return float(np.std(_pseudo_values(a, b)) / np.sqrt(a.units - 1))
+        return 0.0, math.inf
+    items = float(np.var(_pseudo_values(a, b))) / (a.units - 1)
+    if noise is None:
+        return math.sqrt(items), math.inf
+    return _error(Noise(items, a.units - 1), noise)
 
 
 @dataclass(frozen=True)
@@ -604,13 +683,16 @@ def _picks_and_scores(
     picked_by = np.concatenate([on_first, on_second], axis=1)
     compared_on = np.concatenate([on_second, on_first], axis=1)
     best = picked_by >= picked_by.max(axis=-1, keepdims=True) - 1e-12
-    return best / np.maximum(1, best.sum(axis=-1, keepdims=True)), compared_on
+    # On a half of which no unit was drawn nobody can be picked.
+    picks = np.where(np.isnan(picked_by), np.nan, best)
+    return picks / np.maximum(1, best.sum(axis=-1, keepdims=True)), compared_on
 
 
 def _mean_over_splits(picks_and_scores: tuple[Floats, Floats], place: int) -> Floats:
     picks, scores = picks_and_scores
     regrets = (picks * scores).sum(axis=-1) - scores[..., place]
-    means: Floats = np.nanmean(regrets, axis=1)
+    # Where a single unit was drawn no split has two halves: nothing better can be told apart.
+    means: Floats = np.nansum(regrets, axis=1) / np.maximum(1, (~np.isnan(regrets)).sum(axis=1))
     return means
 
 
@@ -625,31 +707,6 @@ def _percentiles(statistic: Any, units: int, seed: int) -> tuple[float, float]:
         rng=np.random.default_rng(seed),
     ).confidence_interval
     return float(result.low), float(result.high)
-
-
-def _bootstrap(statistic: Any, outcomes: Outcomes, seed: int) -> tuple[float, float]:
-    units = outcomes.units
-    if units < 2:
-        return -1.0, 1.0
-    left_out = statistic(1 - np.eye(units))
-    methods = ["percentile"] if np.ptp(left_out) < 1e-15 else ["BCa", "percentile"]
-    low = high = float("nan")
-    for method in methods:
-        with warnings.catch_warnings():
-            # BCa is undefined when every resample lies on one side; percentiles then stand in.
-            warnings.simplefilter("ignore", stats.DegenerateDataWarning)
-            low, high = stats.bootstrap(
-                (np.arange(units),),
-                lambda index, axis: statistic(_counts(index, units)),
-                n_resamples=DRAWS,
-                batch=BATCH,
-                confidence_level=CONFIDENCE,
-                method=method,
-                rng=np.random.default_rng(seed),
-            ).confidence_interval
-        if np.isfinite([low, high]).all():
-            break
-    return float(low), float(high)
 
 
 def _counts(index: NDArray[np.int64], width: int) -> Floats:
@@ -681,9 +738,9 @@ def _ratio(numerator: Floats, denominator: Any) -> Floats:
     return ratio
 
 
-def _quantiles(tests: int) -> tuple[float, float]:
+def _quantiles(tests: int, freedom: float = math.inf) -> tuple[float, float]:
     alpha = ALPHA / max(1, tests)
-    return float(stats.norm.ppf(1 - alpha / 2)), float(stats.norm.ppf(POWER))
+    return float(stats.t.ppf(1 - alpha / 2, freedom)), float(stats.t.ppf(POWER, freedom))
 
 
 def _tango_score(only_a: int, only_b: int, items: int, difference: float) -> float:

@@ -17,6 +17,7 @@ from benchmarks.comparison import BASELINE, allowed_by, best_of, compare, measur
 from benchmarks.pairing import ScoreTable
 from benchmarks.records import RunManifest
 from benchmarks.results import Difference, Interval, MethodResult, Regret
+from benchmarks.sharding import refuse_shard
 from benchmarks.store import Run
 from strategies.data import Frozen
 
@@ -215,7 +216,12 @@ def verify(
         cases: finished runs, each with what the flowchart says of its answers.
         flowchart: where the flowchart came from.
         flowchart_sha256: of its data.
+
+    Raises:
+        RunError: a run is a shard.
     """
+    for run, _ in cases:
+        refuse_shard(run)
     measured = [_Case(run, advised) for run, advised in cases]
     policies = [*POLICIES, *_in_hindsight(measured)]
     runs = tuple(_verified(case, policies) for case in measured)
@@ -559,12 +565,14 @@ def _cross_fitted(policy: str, run: VerifiedRun) -> float:
 def _mean(values: Sequence[float], runs: Sequence[VerifiedRun]) -> Mean:
     """The mean of a value a run, runs of one task being one unit."""
     tasks = list(dict.fromkeys(run.run.task.id for run in runs))
-    outcomes = statistics.mean_outcomes(values, [tasks.index(run.run.task.id) for run in runs])
-    low, high = statistics.score_interval(outcomes)
-    interval = Interval(low=low, high=high, method="bootstrap of tasks")
+    pairs = list(zip(values, runs, strict=True))
+    by_task = [fmean(value for value, run in pairs if run.run.task.id == task) for task in tasks]
+    found = statistics.mean_interval(by_task)
     return Mean(
-        value=outcomes.score,
-        interval=interval if len(tasks) > 1 else None,
+        value=fmean(by_task),
+        interval=Interval(low=found[0], high=found[1], method="Student's t of tasks")
+        if found
+        else None,
         runs=len(runs),
         tasks=len(tasks),
     )
@@ -621,8 +629,8 @@ def _notes(runs: Sequence[VerifiedRun]) -> list[str]:
     ]
     if tasks:
         notes.append(
-            f"A bootstrap over {_count(tasks, 'task')} knows these tasks alone: its intervals are "
-            "too narrow when tasks are few, and say nothing of tasks unlike them. Were all "
+            f"An interval over {_count(tasks, 'task')} takes them for a sample of all there are, "
+            "which they are not: it says nothing of tasks unlike them. Were all "
             f"{tasks} to point the same way, a sign test would give p = {2.0 ** (1 - tasks):.2g}."
         )
     if len(metrics) > 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
@@ -14,23 +14,28 @@ from rich.progress import track
 
 from benchmarks.environment import allowed_cores
 from benchmarks.simulation.cases import cases
-from benchmarks.simulation.checks import Case, Finding, answer
+from benchmarks.simulation.checks import answer
+from benchmarks.simulation.findings import Case, Finding
 from benchmarks.simulation.report import write_report
-from benchmarks.store import write_record
+from benchmarks.store import read_record, write_record
+from benchmarks.tasks.task import combined_sha256
 from strategies.data import Frozen
+from strategies.hashing import sha256_of_file
 
 
 class Findings(Frozen):
-    """What was found, and how.
+    """What was found, and how; cases that are finished are kept, and not drawn again.
 
     Attributes:
         draws: comparisons of each case.
         seed: of the first case; every other has the next.
+        code_sha256: digest of the code that draws and counts; of other code nothing is kept.
         findings: in the order of the cases.
     """
 
     draws: int
     seed: int
+    code_sha256: str
     findings: tuple[Finding, ...]
 
 
@@ -43,26 +48,64 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_args(arguments)
     # A process a core: threads of the matrix library would be in each other's way.
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    found = simulate(cases(), given.draws, given.seed)
     given.out.mkdir(parents=True, exist_ok=True)
-    record = Findings(draws=given.draws, seed=given.seed, findings=found)
-    write_record(given.out / "findings.json", record)
+    file = given.out / "findings.json"
+    nothing = Findings(draws=given.draws, seed=given.seed, code_sha256=_code_sha256(), findings=())
+    known = _known(file, nothing)
+
+    def keep(finding: Finding) -> None:
+        known[finding.case] = finding
+        listed = tuple(known[case] for case in cases() if case in known)
+        write_record(file, nothing.model_copy(update={"findings": listed}))
+
+    simulate(cases(), given.draws, given.seed, known, keep)
+    found = [known[case] for case in cases()]
     report = write_report(given.out, found, given.draws, given.seed)
     print(f"Report: {report}")  # noqa: T201
     return 0 if all(each.holds for each in found) else 1
 
 
-def simulate(asked: Sequence[Case], draws: int, seed: int) -> tuple[Finding, ...]:
-    """What comes out of every case, in their order; cases share the cores."""
+def _known(file: Path, like: Findings) -> dict[Case, Finding]:
+    """What an earlier call found with the same draws, seed and code."""
+    if not file.exists():
+        return {}
+    before = read_record(file, Findings)
+    same = before.model_copy(update={"findings": ()}) == like
+    return {finding.case: finding for finding in before.findings} if same else {}
+
+
+def _code_sha256() -> str:
+    room = Path(__file__).parent
+    tried = [room.parent / f"{name}.py" for name in ("statistics", "pairing", "drift")]
+    files = [*tried, *(room / f"{name}.py" for name in ("cases", "checks", "draws"))]
+    return combined_sha256({file.name: sha256_of_file(file) for file in files})
+
+
+def simulate(
+    asked: Sequence[Case],
+    draws: int,
+    seed: int,
+    known: Collection[Case],
+    keep: Callable[[Finding], None],
+) -> None:
+    """Draw every case that is not known; cases share the cores.
+
+    Args:
+        asked: all cases; the place of each among them gives its seed.
+        draws: of each.
+        seed: of the first.
+        known: those that are done.
+        keep: told of every finding as it comes.
+    """
     # Spawned, so that each reads how many threads it may have.
     with ProcessPoolExecutor(allowed_cores(), get_context("spawn")) as pool:
-        running = {
-            pool.submit(answer, case, draws, seed + place): place
+        running = [
+            pool.submit(answer, case, draws, seed + place)
             for place, case in enumerate(asked)
-        }
-        done = track(as_completed(running), "Simulating", len(running))
-        found = {running[future]: future.result() for future in done}
-    return tuple(found[place] for place in range(len(asked)))
+            if case not in known
+        ]
+        for future in track(as_completed(running), "Simulating", len(running)):
+            keep(future.result())
 
 
 if __name__ == "__main__":

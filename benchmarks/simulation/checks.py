@@ -2,114 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
-
 import numpy as np
-from scipy import stats
 
 from benchmarks.drift import unpaired
-from benchmarks.pairing import differences_between, interval_between
-from benchmarks.results import ALPHA
-from benchmarks.simulation.draws import World, draw, true_difference
-from benchmarks.statistics import regret_without_interval, wilson_interval
-from strategies.data import Frozen
+from benchmarks.pairing import (
+    differences_between,
+    differences_on_parts,
+    interval_between,
+    interval_of_score,
+)
+from benchmarks.results import ALPHA, Difference
+from benchmarks.simulation.draws import (
+    World,
+    draw,
+    draw_slices,
+    true_difference,
+    true_score,
+)
+from benchmarks.simulation.findings import Case, Count, Counted, Finding, Mean, Regretted
+from benchmarks.statistics import regret_without_interval
 
-Question = Literal["false positives", "coverage", "false alarms", "regret"]
-
+_FIRST = "method-0"
 WATCHED = 150
 """Items of the run that fresh ones are held against."""
-
-FEW_PAIRS = 10
-"""Below so many expected discordant pairs an interval may cover more than it says."""
-LEAST, MOST = 0.93, 0.97
-"""Shares of 95 % intervals that hold the truth, between which they are called right."""
-_REFUTED = 0.01
-_QUANTILE = float(stats.norm.ppf(1 - _REFUTED / 2))
-
-
-class Case(Frozen):
-    """A question put to comparisons of one world."""
-
-    question: Question
-    world: World
-
-
-class Count(Frozen):
-    """How often something happened in how many draws."""
-
-    hits: int
-    draws: int
-
-    @property
-    def share(self) -> float:
-        """Hits over draws."""
-        return self.hits / self.draws
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Wilson's interval of the share."""
-        return wilson_interval(self.hits, self.draws)
-
-
-class Mean(Frozen):
-    """Mean and standard error of a regret, in shares of the score."""
-
-    mean: float
-    error: float
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> Mean:
-        """The mean of so many draws."""
-        return cls(mean=float(np.mean(values)), error=float(stats.sem(values)))
-
-
-class Counted(Frozen):
-    """How many draws of a case had it.
-
-    Attributes:
-        case: what was asked.
-        count: reports with a false claim, or intervals that hold the truth.
-    """
-
-    case: Case
-    count: Count
-
-    @property
-    def holds(self) -> bool:
-        """Whether the draws agree with what a report promises, chance at 1 % aside."""
-        if self.case.question != "coverage":
-            return _not_above(self.count, ALPHA)
-        misses = Count(hits=self.count.draws - self.count.hits, draws=self.count.draws)
-        few = self.case.world.discordant_pairs < FEW_PAIRS
-        return _not_above(misses, 1 - LEAST) and (few or _not_above(self.count, MOST))
-
-
-class Regretted(Frozen):
-    """The regret of one among equal methods, whose true regret is 0.
-
-    Attributes:
-        case: what was asked.
-        cross_fitted: what a report shows.
-        naive: the best score minus its own, on the same items.
-    """
-
-    case: Case
-    cross_fitted: Mean
-    naive: Mean
-
-    @property
-    def holds(self) -> bool:
-        """Whether the mean lies at 0, chance at 1 % aside."""
-        return abs(self.cross_fitted.mean) <= _QUANTILE * self.cross_fitted.error
-
-
-Finding = Counted | Regretted
-
-
-def _not_above(count: Count, most: float) -> bool:
-    test = stats.binomtest(count.hits, count.draws, most, alternative="greater")
-    return bool(test.pvalue >= _REFUTED)
 
 
 def answer(case: Case, draws: int, seed: int) -> Finding:
@@ -119,7 +34,9 @@ def answer(case: Case, draws: int, seed: int) -> Finding:
         return _regret(case, draws, rng)
     asked = {
         "false positives": _claims_something,
+        "false claims of slices": _claims_of_slices,
         "coverage": _covers,
+        "coverage of a score": _covers_score,
         "false alarms": _alarms,
     }
     hits = sum(asked[case.question](case.world, rng) for _ in range(draws))
@@ -128,15 +45,38 @@ def answer(case: Case, draws: int, seed: int) -> Finding:
 
 def _claims_something(world: World, rng: np.random.Generator) -> bool:
     """Whether a report of methods that are all alike separates any two, floors included."""
-    sides = draw(world, rng)
+    return any(difference.separated for _, difference in _claims(world, rng))
+
+
+def _claims_of_slices(world: World, rng: np.random.Generator) -> bool:
+    """Whether a report separates two on a slice on which they are alike."""
+    return any(
+        difference.separated
+        for slice_, difference in _claims(world, rng)
+        if slice_ is not None and (slice_ > 0 or _FIRST not in (difference.a, difference.b))
+    )
+
+
+def _claims(world: World, rng: np.random.Generator) -> list[tuple[int | None, Difference]]:
+    """All differences of a report: on all items, and then on slices, which are numbered."""
+    sides, *slices = draw_slices(world, rng)
     split = world.methods - world.floors
-    return any(d.separated for d in differences_between(sides[:split], sides[split:]))
+    whole = differences_between(sides[:split], sides[split:])
+    pairs = [(d.a, d.b) for d in whole if d.family == "methods" and d.separated]
+    parts = [{side.name: side for side in part[:split]} for part in slices]
+    return [*((None, d) for d in whole), *differences_on_parts(parts, pairs)]
 
 
 def _covers(world: World, rng: np.random.Generator) -> bool:
     one, other = draw(world, rng)
     interval = interval_between(one, other)
     return interval.low - 1e-12 <= true_difference(world) <= interval.high + 1e-12
+
+
+def _covers_score(world: World, rng: np.random.Generator) -> bool:
+    side = draw(world, rng)[0]
+    interval = interval_of_score(side)
+    return interval.low - 1e-12 <= true_score(world.kind) <= interval.high + 1e-12
 
 
 def _alarms(world: World, rng: np.random.Generator) -> bool:

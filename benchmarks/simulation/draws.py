@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.pairing import Side
-from benchmarks.statistics import mean_outcomes, noise_of
+from benchmarks.statistics import (
+    Outcomes,
+    bleu_outcomes,
+    macro_f1_outcomes,
+    mean_outcomes,
+    noise_of,
+)
 from strategies.data import Frozen
 
-Kind = Literal["right or wrong", "graded", "in groups", "over seeds"]
+Kind = Literal[
+    "right or wrong",
+    "graded",
+    "in groups",
+    "in uneven groups",
+    "macro-F1",
+    "BLEU",
+    "over seeds",
+]
 
 _GROUP = 5
+_LABELS = ("common", "usual", "rarer", "rarest")
+_LABEL_SHARES = (0.48, 0.24, 0.16, 0.12)
+# Share of the n-grams of a wrong answer, of one word to four, that the reference has.
+_MATCHING = (0.6, 0.35, 0.2, 0.1)
 # Share of a discordance that a whole group has together, the rest being each item's own.
 _TOGETHER = 0.5
 _RIGHT = 0.5
@@ -28,13 +47,17 @@ class World(Frozen):
 
     Attributes:
         kind: scores of 0 or 1; scores between with many zeros, as token F1 gives; right or wrong
-            where five items share a document and go right and wrong together; or right or wrong
-            by adapters of three seeds, which are not equally good.
+            where five items, or five in the mean, share a document and go right and wrong
+            together; macro-F1 of four labels, the rarest an eighth of the items; BLEU of answers
+            that match the reference in all or in some words; or right or wrong by adapters of
+            three seeds, which are not equally good.
         items: of the eval set.
         discordance: share of items, in expectation, on which two methods differ.
         difference: by how much the first method is truly better than every other.
         methods: how many.
         floors: how many of them are baselines without a language model.
+        slices: parts of the items, of equal size.
+        lift: by how much the first method is better than the others, on the first slice alone.
     """
 
     kind: Kind
@@ -43,6 +66,8 @@ class World(Frozen):
     difference: float = 0.0
     methods: int = 2
     floors: int = 0
+    slices: int = 1
+    lift: float = 0.0
 
     @property
     def discordant_pairs(self) -> float:
@@ -54,24 +79,81 @@ def draw(world: World, rng: np.random.Generator) -> list[Side]:
     """One comparison: the methods of a world, the floors last.
 
     Raises:
-        ValueError: a difference is wanted of more than two methods, in groups or over seeds, or is
-            larger than the discordance.
+        ValueError: as `draw_slices`.
     """
-    if world.difference and (world.methods > 2 or world.kind in ("in groups", "over seeds")):
+    return draw_slices(world, rng)[0]
+
+
+def draw_slices(world: World, rng: np.random.Generator) -> list[list[Side]]:
+    """One comparison on all items, and the same on every slice where there are several.
+
+    Raises:
+        ValueError: a difference is wanted of more than two methods, or of other than single
+            items, or is larger than the discordance; or slices of scores that are not right or
+            wrong.
+    """
+    if world.difference and (world.methods > 2 or world.kind not in ("right or wrong", "graded")):
         raise ValueError("a true difference is drawn between two methods on single items alone")
     if world.difference > world.discordance:
         raise ValueError(f"{world.difference:g} is more than the discordance allows")
+    if world.slices > 1 and world.kind != "right or wrong":
+        raise ValueError("slices are drawn of scores that are right or wrong")
     if world.kind == "over seeds":
-        return _seeded(world, rng)
-    values = (_two_that_differ if world.difference else _alike)(world, rng)
-    units = np.arange(world.items) // (_GROUP if world.kind == "in groups" else 1)
+        return [_seeded(world, rng)]
+    units = _units(world, rng)
+    values = (_two_that_differ if world.difference else _alike)(world, units, rng)
+    if world.kind == "macro-F1":
+        return [_labelled(values, rng)]
+    if world.kind == "BLEU":
+        return [_worded(values, rng)]
+    where = np.arange(world.items) % world.slices
+    better = (where == 0) & (rng.random(world.items) < world.lift / (1 - _RIGHT))
+    values[0] = np.where(better, 1.0, values[0])
+    parts = [np.flatnonzero(where == part) for part in range(world.slices)]
     exact = world.kind == "right or wrong"
+    every = _sides(values, units, exact=exact)
+    if world.slices == 1:
+        return [every]
+    return [every, *(_sides(values[:, part], np.arange(len(part)), exact=exact) for part in parts)]
+
+
+def _units(world: World, rng: np.random.Generator) -> NDArray[np.int64]:
+    if world.kind == "in groups":
+        return np.arange(world.items) // _GROUP
+    if world.kind == "in uneven groups":
+        sizes = rng.geometric(1 / _GROUP, world.items)
+        return np.repeat(np.arange(world.items), sizes)[: world.items]
+    return np.arange(world.items)
+
+
+def _sides(values: NDArray[np.float64], units: NDArray[np.int64], *, exact: bool) -> list[Side]:
     return [
-        Side(
-            f"method-{n}",
-            tuple(map(float, row)),
-            mean_outcomes(row.tolist(), units.tolist()),
-            exact,
+        _side(n, row, mean_outcomes(row.tolist(), units.tolist()), exact=exact)
+        for n, row in enumerate(values)
+    ]
+
+
+def _side(number: int, values: NDArray[np.float64], outcomes: Outcomes, *, exact: bool) -> Side:
+    return Side(f"method-{number}", tuple(map(float, values)), outcomes, exact)
+
+
+def _labelled(values: NDArray[np.float64], rng: np.random.Generator) -> list[Side]:
+    """Macro-F1 of methods that are right and wrong as given; one wrong label an item."""
+    items = values.shape[1]
+    true = rng.choice(len(_LABELS), (items,), p=_LABEL_SHARES)
+    wrong = (true + rng.integers(1, len(_LABELS), (items,))) % len(_LABELS)
+    references = [_LABELS[label] for label in true]
+    return [
+        _side(
+            n,
+            row,
+            macro_f1_outcomes(
+                references,
+                [[_LABELS[t if r else w] for r, t, w in zip(row > 0, true, wrong, strict=True)]],
+                _LABELS,
+                range(items),
+            ),
+            exact=False,
         )
         for n, row in enumerate(values)
     ]
@@ -97,7 +179,30 @@ def _seeded(world: World, rng: np.random.Generator) -> list[Side]:
     ]
 
 
-def _two_that_differ(world: World, rng: np.random.Generator) -> NDArray[np.float64]:
+def _worded(values: NDArray[np.float64], rng: np.random.Generator) -> list[Side]:
+    """BLEU of methods that are right and wrong as given; one wrong answer an item."""
+    items = values.shape[1]
+    words = rng.integers(8, 20, items)
+    grams = np.column_stack([words - shorter for shorter in range(4)])
+    wrong = rng.binomial(grams, _MATCHING)
+    lengths = np.column_stack([words, words])
+    return [
+        _side(
+            n,
+            row,
+            bleu_outcomes(
+                [np.hstack([np.where(row[:, None] > 0, grams, wrong), grams, lengths]).tolist()],
+                range(items),
+            ),
+            exact=False,
+        )
+        for n, row in enumerate(values)
+    ]
+
+
+def _two_that_differ(
+    world: World, _: NDArray[np.int64], rng: np.random.Generator
+) -> NDArray[np.float64]:
     """Each of the discordant items favours the first method more often than the second."""
     first = (world.discordance + world.difference) / 2
     second = (world.discordance - world.difference) / 2
@@ -122,13 +227,23 @@ def true_difference(world: World) -> float:
     return world.difference * (_MEAN_PART if world.kind == "graded" else 1.0)
 
 
-def _alike(world: World, rng: np.random.Generator) -> NDArray[np.float64]:
+@cache
+def true_score(kind: Kind) -> float:
+    """A method's score where it is as good as the others; of sums, by a million items."""
+    if kind in ("macro-F1", "BLEU"):
+        world = World(kind=kind, items=1_000_000, discordance=0.0, methods=1)
+        return draw(world, np.random.default_rng(0))[0].outcomes.score
+    return _RIGHT * (_MEAN_PART if kind == "graded" else 1.0)
+
+
+def _alike(world: World, units: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float64]:
     """Every method turns what is right into wrong and the reverse, each on its own items."""
     shape = (world.methods, world.items)
     right = rng.random(world.items) < _RIGHT
     turned = rng.random(shape) < _turn(world)
-    if world.kind == "in groups":
-        first = np.arange(world.items) // _GROUP * _GROUP
+    if world.kind in ("in groups", "in uneven groups"):
+        # The first item of every item's group.
+        first = np.searchsorted(units, units)
         together = (rng.random(world.items) < _TOGETHER)[first]
         right, turned = right[first], np.where(together, turned[:, first], turned)
     values = (right ^ turned).astype(float)

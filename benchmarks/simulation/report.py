@@ -11,16 +11,9 @@ from matplotlib.figure import Figure as Drawing
 from benchmarks.report.document import Block, Fence, Figure, Heading, Paragraph, Strong, Table, Text
 from benchmarks.report.figures import svg
 from benchmarks.report.markdown import markdown_text
-from benchmarks.simulation.checks import (
-    FEW_PAIRS,
-    LEAST,
-    MOST,
-    WATCHED,
-    Counted,
-    Finding,
-    Regretted,
-)
+from benchmarks.simulation.checks import WATCHED
 from benchmarks.simulation.draws import Kind, World
+from benchmarks.simulation.findings import FEW_PAIRS, LEAST, MOST, Counted, Finding, Regretted
 from benchmarks.store import write_atomic
 
 _FIGURES = "figures"
@@ -31,6 +24,8 @@ def write_report(folder: Path, findings: Sequence[Finding], draws: int, seed: in
     counted = [each for each in findings if isinstance(each, Counted)]
     covered = [each for each in counted if each.case.question == "coverage"]
     claimed = [each for each in counted if each.case.question == "false positives"]
+    of_slices = [each for each in counted if each.case.question == "false claims of slices"]
+    scored = [each for each in counted if each.case.question == "coverage of a score"]
     alarmed = [each for each in counted if each.case.question == "false alarms"]
     regretted = [each for each in findings if isinstance(each, Regretted)]
     (folder / _FIGURES).mkdir(parents=True, exist_ok=True)
@@ -47,9 +42,14 @@ def write_report(folder: Path, findings: Sequence[Finding], draws: int, seed: in
         Heading(2, "False claims"),
         Paragraph(
             "All methods and floors are equally good. Counted are reports that call any two "
-            "different; 5 % may."
+            "different, on all items or on any slice; 5 % may."
         ),
         _table("reports with a false claim", claimed),
+        Paragraph(
+            "The first of six methods is better, on the first of four slices alone. Counted are "
+            "reports that call two methods different on a slice on which they are alike; 5 % may."
+        ),
+        _table("reports with a false claim of a slice", of_slices),
         Heading(2, "False alarms"),
         Paragraph(
             f"A method as good as ever answers fresh items, and is held against {WATCHED} "
@@ -59,11 +59,17 @@ def write_report(folder: Path, findings: Sequence[Finding], draws: int, seed: in
         Heading(2, "Coverage"),
         Paragraph(
             f"Counted are 95 % intervals of a difference that hold the true one: {LEAST:.0%} and "
-            f"more should, and no more than {MOST:.0%} where {FEW_PAIRS} or more items are "
-            "expected to differ. With fewer an interval may be wider than it says."
+            f"more should, and no more than {MOST:.0%} where {FEW_PAIRS} or more single items are "
+            "expected to differ. With fewer, in groups and over seeds an interval may be wider "
+            "than it says, and those that are seen to be are called wide."
         ),
         Figure("coverage", "Share of intervals that hold the truth, by items expected to differ."),
         _table("intervals with the truth", covered),
+        Paragraph(
+            "The same of 95 % intervals of one method's score. In groups and over seeds they may "
+            "be wide."
+        ),
+        _table("intervals with the truth", scored),
         Heading(2, "Regret among equals"),
         Paragraph(
             "Seven methods that are equally good: whichever was advised, its regret is 0. Means "
@@ -80,9 +86,11 @@ def write_report(folder: Path, findings: Sequence[Finding], draws: int, seed: in
 
 def _in_short(findings: Sequence[Finding]) -> list[str | Strong]:
     broken = sum(not each.holds for each in findings)
+    wide = sum(isinstance(each, Counted) and each.holds and each.wide for each in findings)
     return [
         Strong("All hold." if not broken else f"{broken} do not hold."),
-        f" {len(findings)} promises were put to the test.",
+        f" {len(findings)} promises were put to the test. In {wide} of them the intervals are "
+        "wider than they say, where they may be.",
     ]
 
 
@@ -92,10 +100,11 @@ def _about(world: World) -> list[Text]:
         f"{world.items:,}",
         f"{world.discordance:g}",
         f"{world.discordant_pairs:g}",
+        str(world.slices),
     ]
 
 
-_ABOUT = ["scores", "items", "discordance", "items expected to differ"]
+_ABOUT = ["scores", "items", "discordance", "items expected to differ", "slices"]
 
 
 def _table(what: str, findings: Sequence[Counted]) -> Table:
@@ -103,9 +112,9 @@ def _table(what: str, findings: Sequence[Counted]) -> Table:
         [
             *_about(each.case.world),
             f"{each.case.world.methods - each.case.world.floors} + {each.case.world.floors}",
-            f"{100 * each.case.world.difference:.3g}",
+            f"{100 * (each.case.world.difference or each.case.world.lift):.3g}",
             _share(each),
-            _yes(each.holds),
+            "yes, wide" if each.holds and each.wide else _yes(each.holds),
         ]
         for each in findings
     ]
@@ -140,7 +149,7 @@ def _yes(holds: bool) -> Text:
 def _drawn(findings: Sequence[Counted]) -> Drawing:
     figure = Drawing(figsize=(6.4, 3.2), layout="constrained")
     axes = figure.subplots()
-    for kind, mark in zip(get_args(Kind), "os^v", strict=True):
+    for kind, mark in zip(get_args(Kind), "os^vDPX", strict=True):
         mine = [each for each in findings if each.case.world.kind == kind]
         axes.plot(
             [each.case.world.discordant_pairs for each in mine],
@@ -154,5 +163,5 @@ def _drawn(findings: Sequence[Counted]) -> Drawing:
     axes.set_xscale("log")
     axes.set_xlabel("items expected to differ")
     axes.set_ylabel("intervals that hold the truth")
-    axes.legend()
+    figure.legend(loc="outside right upper")
     return figure

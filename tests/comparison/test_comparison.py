@@ -131,6 +131,9 @@ def test_several_seeds_are_compared_by_item_means_and_show_their_spread(tmp_path
     assert lora.seed_spread == pytest.approx(0.17678, abs=1e-5)
     assert found.differences[0].test == "t over items and seeds"
     assert found.differences[0].difference == pytest.approx(-0.375)
+    # Two seeds .25 apart have a standard error of .125, with few degrees of freedom.
+    detectable = found.differences[0].detectable
+    assert detectable is not None and detectable > 2.8 * 2 * 0.125
     assert not any("One seed" in note for note in found.notes)
 
 
@@ -354,6 +357,17 @@ def test_two_runs_are_paired_on_shared_items_only(tmp_path: Path) -> None:
     assert lora.difference.p_value == pytest.approx(2 / 2**8)
     assert found.methods_only_a == ("rag",)
     assert "The model differs: tiny and other." in found.notes
+
+
+def test_a_method_that_failed_in_one_of_two_runs_is_named(tmp_path: Path) -> None:
+    arms = [Made("zero-shot", right(10)), Made("lora", right(20))]
+    before = make_run(tmp_path / "a", arms)
+    after = make_run(
+        tmp_path / "b", [arms[0], Made("lora", [], status="failed")], Material(run_id="b")
+    )
+    found = compare_runs(before, after)
+    assert [common.name for common in found.methods] == ["zero-shot"]
+    assert "lora has no full result in b: failed." in found.notes
 
 
 def test_an_item_whose_reference_changed_is_not_the_same_item(tmp_path: Path) -> None:

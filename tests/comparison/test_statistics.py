@@ -115,11 +115,22 @@ def test_the_interval_of_many_graded_differences_is_students() -> None:
     assert found == pytest.approx((low, high), abs=1e-4)
 
 
-def test_the_bootstrap_of_a_mean_is_close_to_students_interval() -> None:
-    values = np.random.default_rng(1).normal(0.5, 0.1, 200)
-    half = stats.t.ppf(0.975, 199) * values.std(ddof=1) / math.sqrt(200)
-    low, high = statistics.score_interval(alone(list(values)))
-    assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=2e-3)
+def test_the_interval_of_many_graded_scores_is_students() -> None:
+    values = np.random.default_rng(1).normal(0.5, 0.1, 2000)
+    low, high = stats.t.interval(0.95, 1999, values.mean(), stats.sem(values))
+    found = statistics.score_interval(alone(list(values)))
+    assert found == pytest.approx((low, high), abs=3e-4)
+
+
+def test_the_interval_of_right_and_wrong_is_agresti_and_coulls_with_students_quantile() -> None:
+    # 27 of 30 right; with one right and one wrong that are not there, 28 of 32.
+    share = 28 / 32
+    half = stats.t.ppf(0.975, 29) * math.sqrt(share * (1 - share) / 31)
+    found = statistics.score_interval(alone([1.0] * 27 + [0.0] * 3))
+    assert found == pytest.approx((share - half, share + half))
+    low, high = statistics.score_interval(alone([1.0] * 30))
+    assert low == pytest.approx(31 / 32 - stats.t.ppf(0.975, 29) * math.sqrt(31 / 32**2 / 31))
+    assert high == 1.0
 
 
 def test_equal_item_scores_leave_room_for_a_difference_that_so_few_cannot_show() -> None:
@@ -127,6 +138,13 @@ def test_equal_item_scores_leave_room_for_a_difference_that_so_few_cannot_show()
     # Four units and two halves of one that is not there: t(3) * sqrt(1/5 / 6).
     assert statistics.difference_interval(one, one) == pytest.approx((-0.5810, 0.5810), abs=1e-4)
     assert statistics.permutation_p_value(one, one) == 1.0
+
+
+def test_a_single_group_tells_nothing_apart() -> None:
+    a, b = (mean_outcomes(values, [0, 0, 0]) for values in ([1.0, 1.0, 0.5], [0.0, 0.0, 0.1]))
+    assert statistics.permutation_p_value(a, b) == 1.0
+    assert statistics.difference_interval(a, b) == (-1.0, 1.0)
+    assert statistics.score_interval(a) == (0.0, 1.0)
 
 
 def test_few_items_are_permuted_exactly() -> None:
@@ -230,7 +248,39 @@ def test_the_jackknife_error_of_a_mean_is_the_textbook_one() -> None:
     values = [0.0, 0.5, 1.0, 0.25]
     zeros = alone([0.0] * 4)
     expected = np.std(values, ddof=1) / 2
-    assert statistics.difference_error(alone(values), zeros) == pytest.approx(expected)
+    assert statistics.difference_error(alone(values), zeros)[0] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("items", "discordance"), [(30, 0.1), (30, 0.2), (30, 0.4), (150, 0.04), (150, 0.1)]
+)
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.75])
+def test_tangos_interval_holds_the_truth_as_often_as_promised(
+    items: int, discordance: float, share: float
+) -> None:
+    # Every outcome there is, with its probability: nothing is left to chance.
+    truth = share * discordance
+    covered = 0.0
+    for differ in range(items + 1):
+        chance = stats.binom.pmf(differ, items, discordance)
+        for only_a in range(differ + 1) if chance > 1e-6 else ():
+            low, high = statistics.tango_interval(only_a, differ - only_a, items)
+            held = low - 1e-12 <= truth <= high + 1e-12
+            covered += held * chance * stats.binom.pmf(only_a, differ, (1 + share) / 2)
+    assert covered >= 0.93
+    assert covered <= 0.97 or items * discordance < 10
+
+
+def test_what_is_detectable_over_seeds_is_no_less_than_their_noise_allows() -> None:
+    rng = np.random.default_rng(0)
+    one, other = (alone(rng.integers(0, 2, 1000).tolist()) for _ in range(2))
+    noise = statistics.Noise(variance=0.05**2, freedom=4)
+    error, freedom = statistics.difference_error(one, other, noise)
+    items, many = statistics.difference_error(one, other)
+    assert error == pytest.approx(np.hypot(items, 0.05))
+    assert 4 < freedom < 10 and many == np.inf
+    wanted = (stats.t.ppf(0.975, freedom) + stats.t.ppf(0.8, freedom)) * error
+    assert statistics.detectable_from_error(error, 1, freedom) == pytest.approx(wanted)
 
 
 @pytest.mark.slow
@@ -279,6 +329,13 @@ def test_methods_that_tie_share_the_pick() -> None:
 
 def test_too_few_items_have_no_regret() -> None:
     assert statistics.cross_fitted_regret({"a": alone([1.0] * 9)}, "a") is None
+
+
+def test_a_resample_without_a_unit_on_a_half_picks_nobody() -> None:
+    alike = {"a": alone([1.0] * 10), "b": alone([1.0] * 10)}
+    found = statistics.cross_fitted_regret(alike, "a")
+    assert found is not None
+    assert (found.low, found.cross_fitted, found.high) == (0.0, 0.0, 0.0)
 
 
 # ---------------------------------------------------------------- BLEU

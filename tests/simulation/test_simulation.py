@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -11,8 +12,16 @@ import pytest
 from benchmarks import statistics
 from benchmarks.simulation.__main__ import Findings, simulate
 from benchmarks.simulation.cases import cases
-from benchmarks.simulation.checks import Case, Count, Counted, Mean, Regretted, answer
-from benchmarks.simulation.draws import Kind, World, draw, true_difference
+from benchmarks.simulation.checks import answer
+from benchmarks.simulation.draws import (
+    Kind,
+    World,
+    draw,
+    draw_slices,
+    true_difference,
+    true_score,
+)
+from benchmarks.simulation.findings import Case, Count, Counted, Finding, Mean, Regretted
 from benchmarks.simulation.report import write_report
 
 NULL = Case(
@@ -70,10 +79,11 @@ def test_seeds_of_a_method_differ_in_their_true_score() -> None:
 def test_a_difference_that_cannot_be_drawn_is_refused() -> None:
     for wrong in (
         World(kind="in groups", items=30, discordance=0.2, difference=0.1),
+        World(kind="graded", items=30, discordance=0.2, slices=2),
         World(kind="graded", items=30, discordance=0.2, difference=0.1, methods=3),
         World(kind="graded", items=30, discordance=0.1, difference=0.2),
     ):
-        with pytest.raises(ValueError, match=r"differ|discordance"):
+        with pytest.raises(ValueError, match=r"differ|discordance|slices"):
             draw(wrong, np.random.default_rng(0))
 
 
@@ -94,6 +104,7 @@ def test_a_promise_holds_as_long_as_chance_explains_the_count() -> None:
     assert not Regretted(case=NULL, cross_fitted=far, naive=far).holds
 
 
+@pytest.mark.slow
 def test_a_report_that_does_not_correct_for_the_number_of_tests_is_found_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -135,20 +146,89 @@ def test_naive_regret_among_equals_is_found_out_and_cross_fitted_regret_is_not()
 def test_every_question_is_asked_at_every_size_and_of_every_kind() -> None:
     asked = cases()
     assert len(set(asked)) == len(asked)
-    asks = (("false positives", 4), ("coverage", 4), ("false alarms", 3), ("regret", 1))
+    asks = (
+        ("false positives", 7),
+        ("coverage", 7),
+        ("coverage of a score", 7),
+        ("false alarms", 6),
+        ("regret", 1),
+    )
     for question, kinds in asks:
         worlds = [case.world for case in asked if case.question == question]
         assert {world.items for world in worlds} >= {30, 150, 1000}
         assert len({world.kind for world in worlds}) == kinds
+    sliced = [case for case in asked if case.world.slices > 1]
+    assert {case.question for case in sliced} == {"false positives", "false claims of slices"}
+
+
+def test_groups_are_uneven_where_they_are_said_to_be() -> None:
+    world = World(kind="in uneven groups", items=5_000, discordance=0.2)
+    (one, _) = draw(world, np.random.default_rng(0))
+    sizes = one.outcomes.sums[:, 1]
+    assert sizes.sum() == 5_000
+    assert sizes.mean() == pytest.approx(5, abs=0.5)
+    assert sizes.std() > 3
+
+
+@pytest.mark.parametrize("kind", ["macro-F1", "BLEU"])
+def test_scores_of_sums_are_alike_too(kind: Kind) -> None:
+    world = World(kind=kind, items=40_000, discordance=0.2)
+    one, other = (side.outcomes.score for side in draw(world, np.random.default_rng(0)))
+    assert one == pytest.approx(other, abs=0.02)
+    assert one == pytest.approx(true_score(kind), abs=0.02)
+    assert 0.3 < one < 0.8
+
+
+def test_a_lift_moves_one_method_on_one_slice() -> None:
+    world = World(
+        kind="right or wrong", items=80_000, discordance=0.2, methods=3, slices=4, lift=0.2
+    )
+    every, *slices = draw_slices(world, np.random.default_rng(0))
+    assert [len(part[0].values) for part in slices] == [20_000] * 4
+    scores = np.array([[side.outcomes.score for side in part] for part in slices])
+    lifted = scores[:, 0] - scores[:, 1]
+    assert lifted == pytest.approx([0.2, 0, 0, 0], abs=0.015)
+    assert scores[:, 1] - scores[:, 2] == pytest.approx([0] * 4, abs=0.015)
+    assert every[0].outcomes.score == pytest.approx(scores[:, 0].mean())
+
+
+@pytest.mark.slow
+def test_slices_that_are_tested_without_correction_are_found_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(kind="right or wrong", items=600, discordance=0.3, methods=5, slices=4, lift=0.4)
+    case = Case(question="false claims of slices", world=world)
+    assert answer(case, 25, 0).holds
+    monkeypatch.setattr(statistics, "holm", lambda p_values: p_values)
+    assert not answer(case, 25, 0).holds
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_intervals_of_a_score_hold_the_truth(kind: Kind) -> None:
+    world = World(kind=kind, items=30, discordance=0.2, methods=4)
+    assert answer(Case(question="coverage of a score", world=world), 100, 0).holds
 
 
 @pytest.mark.slow
 def test_cases_run_on_all_cores_and_are_reported(tmp_path: Path) -> None:
     equal = Case(question="regret", world=NULL.world)
-    found = simulate((NULL, COVERED, equal), draws=20, seed=0)
-    assert [each.case for each in found] == [NULL, COVERED, equal]
-    assert found[0] == answer(NULL, 20, 0)
+    asked, kept = (NULL, COVERED, equal), list[Finding]()
+    simulate(asked, 20, 0, [NULL], kept.append)
+    found = sorted(kept, key=lambda each: asked.index(each.case))
+    assert [each.case for each in found] == [COVERED, equal]
+    assert found[0] == answer(COVERED, 20, 1)
     text = write_report(tmp_path, found, 20, 0).read_text()
-    assert "3 promises were put to the test" in text
-    record = Findings(draws=20, seed=0, findings=found)
+    assert "2 promises were put to the test" in text
+    record = Findings(draws=20, seed=0, code_sha256="0" * 64, findings=tuple(found))
     assert Findings.model_validate_json(record.model_dump_json()) == record
+
+
+def test_the_committed_report_is_of_these_questions_and_all_hold(tmp_path: Path) -> None:
+    committed = Path(__file__).parents[2] / "reports" / "simulation"
+    record = (committed / "findings.json").read_text(encoding="utf-8")
+    found = Findings.model_validate_json(record)
+    assert found.draws >= 1000
+    assert [each.case for each in found.findings] == list(cases())
+    assert [each.case for each in found.findings if not each.holds] == []
+    again = write_report(tmp_path, found.findings, found.draws, found.seed)
+    assert again.read_bytes() == (committed / "report.md").read_bytes()
