@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check coverage speed simulate format lock clean
+.PHONY: demo test check coverage speed simulate faults format lock clean
 .DEFAULT_GOAL := help
 
 help:  ## what can be made
@@ -38,7 +38,7 @@ check: $(READY)  ## lint, types, import contracts, unit tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -m 'not slow'
+	$(BIN)/pytest -m 'not slow' -n logical
 
 coverage: $(READY)  ## what the unit tests reach; measuring it takes as long again as they do
 	$(BIN)/pytest -m 'not slow' --cov --cov-report=term:skip-covered
@@ -48,8 +48,11 @@ speed: $(READY)  ## measures this harness beside its peers, into reports/speed (
 	@$(BIN)/advisor models pull
 	$(BIN)/python -m benchmarks.speed
 
-simulate: $(READY)  ## how often a report is right, by simulation, into reports/simulation
+simulate: $(READY)  ## how often a report is right, by simulation, into reports/simulation (45 minutes on two cores)
 	$(BIN)/python -m benchmarks.simulation
+
+faults: $(READY)  ## stages every fault that a run has to survive, into reports/faults.md
+	$(BIN)/pytest -m fault --fault-report=reports/faults.md
 
 format: $(READY)  ## format and fix
 	$(BIN)/ruff format .

@@ -101,7 +101,7 @@ class Condition(_Data):
             return None if inner is None else not inner
         if self.answer is None:
             return self._joined_truth(facts)
-        value = facts.get(self.answer)
+        value = facts[self.answer]
         if self.is_ in ("unknown", "known"):
             return (value is None) == (self.is_ == "unknown")
         return None if value is None else self._compares(value, facts)
@@ -228,7 +228,7 @@ class Effect(_Data):
         """Whether it holds where it stands."""
         return self.when is None or self.when.holds(facts)
 
-    @property
+    @cached_property
     def methods(self) -> tuple[str, ...]:
         """The methods this is about."""
         return (*(self.for_ or ()), *(self.against or ()), *(self.block or ()))

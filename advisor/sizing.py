@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from math import inf, log
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from advisor.errors import EstimateError
 from advisor.estimates.cost import BreakEven, Means, MethodCost, Workload, break_evens, method_cost
@@ -63,17 +63,6 @@ class MethodEstimate:
     training: TimeEstimate | None
     cost: MethodCost | None
     assumed: tuple[str, ...]
-
-
-class _Size(NamedTuple):
-    """The answers that memory depends on."""
-
-    model: str | None
-    parameters: int | None
-    prompt_tokens: int
-    answer_tokens: int
-    context: int | None
-    shown: Shown
 
 
 # ---------------------------------------------------------------- the model and the GPU
@@ -157,11 +146,11 @@ def memory_of(answers: Answers, use: Use, shown: Shown = "plain") -> MemoryEstim
         use: what is done with the model.
         shown: what a query shows it; training always shows passages.
     """
-    size = _plain_size(answers)._replace(shown=shown)
-    if not size.parameters or access_of(answers) == "hosted":
+    parameters = parameters_of(answers)
+    if not parameters or access_of(answers) == "hosted":
         return None
-    found = _memory(size, use)
-    return found if gpu_bytes_of(answers) != 0 else _on_cpu(found)
+    on_cpu = gpu_bytes_of(answers) == 0
+    return _memory(answers.model, parameters, _setup(use, answers, shown), on_cpu)
 
 
 def _on_cpu(estimate: MemoryEstimate) -> MemoryEstimate:
@@ -170,34 +159,35 @@ def _on_cpu(estimate: MemoryEstimate) -> MemoryEstimate:
 
 
 @cache
-def _memory(size: _Size, use: Use) -> MemoryEstimate:
-    assert size.parameters is not None
-    setup = _setup(use, size)
-    shape = shape_named(size.model) if size.model else None
-    if shape is not None:
-        return estimate_memory(shape, setup)
-    nearest = _nearest(size.parameters)
-    return _scaled(estimate_memory(nearest, setup), size.parameters / nearest.parameters)
+def _memory(model: str | None, parameters: int, setup: Setup, on_cpu: bool) -> MemoryEstimate:
+    shape = shape_named(model) if model else None
+    nearest = shape or _nearest(parameters)
+    found = estimate_memory(nearest, setup)
+    if shape is None:
+        found = _scaled(found, parameters / nearest.parameters)
+    return _on_cpu(found) if on_cpu else found
 
 
-def _setup(use: Use, size: _Size) -> Setup:
+def _setup(use: Use, answers: Answers, shown: Shown = "plain") -> Setup:
     """Batches of one; a prompt beyond the context is cut, so that it takes no more than that."""
-    answer = size.answer_tokens
+    prompt, answer = _tokens(answers, "prompt_tokens"), _tokens(answers, "answer_tokens")
+    context = context_of(answers)
+    if use in ("inference", "inference_4bit"):
+        return _setup_of(use, _within(_shown_tokens(shown, prompt, answer), context), answer)
+    return _setup_of(use, _within(prompt + answer + _PASSAGES * _PASSAGE_TOKENS, context), 0)
+
+
+@cache
+def _setup_of(use: Use, sequence: int, output_tokens: int) -> Setup:
     if use == "inference" or use == "inference_4bit":  # noqa: PLR1714, for the type checker
         return Setup(
             method="inference",
-            sequence=_within(_shown_tokens(size.shown, size.prompt_tokens, answer), size.context),
-            output_tokens=answer,
+            sequence=sequence,
+            output_tokens=output_tokens,
             four_bit=use == "inference_4bit",
         )
-    trained = size.prompt_tokens + answer + _PASSAGES * _PASSAGE_TOKENS
     precision: Literal["bf16-mixed", "bf16"] = "bf16-mixed" if use == "full" else "bf16"
-    return Setup(
-        method=use,
-        precision=precision,
-        sequence=_within(trained, size.context),
-        checkpointing=True,
-    )
+    return Setup(method=use, precision=precision, sequence=sequence, checkpointing=True)
 
 
 def _within(tokens: int, context: int | None) -> int:
@@ -433,28 +423,19 @@ def _training(
     tokens = _train_tokens(answers, examples, retrieves=retrieves)
     if shape is None or gpu is None or not tokens:
         return None
-    return training_time(shape, _setup(use, _plain_size(answers)), gpu, tokens)
-
-
-def _plain_size(answers: Answers) -> _Size:
-    return _Size(
-        model=answers.model,
-        parameters=parameters_of(answers),
-        prompt_tokens=_tokens(answers, "prompt_tokens"),
-        answer_tokens=_tokens(answers, "answer_tokens"),
-        context=context_of(answers),
-        shown="plain",
-    )
+    return training_time(shape, _setup(use, answers), gpu, tokens)
 
 
 def _shape(answers: Answers) -> ModelShape | None:
     """The named model's, or of one that is known by size the nearest with that size."""
     if answers.model:
         return shape_named(answers.model)
-    if not answers.model_parameters:
-        return None
-    nearest = _nearest(answers.model_parameters)
-    return nearest.model_copy(update={"stated_parameters": answers.model_parameters})
+    return _shape_of_size(answers.model_parameters) if answers.model_parameters else None
+
+
+@cache
+def _shape_of_size(parameters: int) -> ModelShape:
+    return _nearest(parameters).model_copy(update={"stated_parameters": parameters})
 
 
 def _gpu(answers: Answers) -> Gpu | None:
@@ -492,7 +473,7 @@ def _means(name: str, answers: Answers) -> Means | None:
         shape, gpu = next(iter(catalogue().values())), find_gpu("L4")
     elif shape is None or gpu is None or _gpu_hour(answers) is None:
         return None
-    setup = _setup(_TRAINED.get(name, "lora"), _plain_size(answers))
+    setup = _setup(_TRAINED.get(name, "lora"), answers)
     return Means(shape, setup, gpu, _prices(), hosted)
 
 

@@ -197,6 +197,7 @@ class _Scorer:
         self.scores[item.id] = ItemScore(
             id=item.id,
             group=item.group,
+            slices=dict(item.slices),
             metrics=values,
             reference=item.output,
             prediction=text,
@@ -253,7 +254,10 @@ def installed_task(name: str) -> Task:
         source=f"lm-eval, {found.config.dataset_path or 'local data'}",
         sha256=sha256_of_data(
             [
-                [item.model_dump(mode="json") for item in (*test, *train, *validation)],
+                [
+                    item.model_dump(mode="json", exclude={"slices"})
+                    for item in (*test, *train, *validation)
+                ],
                 [sha256_of_file(file) for file in _own_files(name)],
             ]
         ),

@@ -57,8 +57,9 @@ class LearningCurve(Frozen):
 def fit_curve(labels: Sequence[int], outcomes: Sequence[Outcomes], seed: int = 0) -> LearningCurve:
     """The line through the scores over log2 of the labels, by least squares.
 
-    Its intervals are percentiles over resampled items, the same ones for all numbers of labels.
-    They hold what the choice of items may change, not what other labels or another seed would.
+    Intervals of gain and forecast are percentiles over resampled items, the same ones for all
+    numbers of labels. They hold what the choice of items may change, not what other labels or
+    another seed would.
 
     Args:
         labels: at least two, growing.
@@ -75,7 +76,7 @@ def fit_curve(labels: Sequence[int], outcomes: Sequence[Outcomes], seed: int = 0
     gained = _range(float(gain[0]), gains)
     return LearningCurve(
         labels=tuple(labels),
-        scores=tuple(_with_interval(one, seed) for one in outcomes),
+        scores=tuple(_with_interval(one) for one in outcomes),
         gain=gained,
         twice=_capped(_range(float(last[0] + gain[0]), lasts + gains)),
         pays=gained.low > 0,
@@ -97,6 +98,6 @@ def _capped(values: Range) -> Range:
     return Range(**{name: min(1.0, max(0.0, value)) for name, value in values})
 
 
-def _with_interval(outcomes: Outcomes, seed: int) -> Range:
-    low, high = score_interval(outcomes, seed)
+def _with_interval(outcomes: Outcomes) -> Range:
+    low, high = score_interval(outcomes)
     return Range(likely=outcomes.score, low=low, high=high)

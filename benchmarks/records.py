@@ -55,6 +55,7 @@ class ItemScore(Frozen):
     Attributes:
         id: the item's id.
         group: items that share a document or an incident share a group; None stands alone.
+        slices: what a report tells items apart by, to this item's value.
         metrics: metric name to this item's value in [0, 1]; None is undefined.
         reference: the first accepted answer, for the report's examples.
         prediction: what the arm answered.
@@ -66,6 +67,7 @@ class ItemScore(Frozen):
 
     id: str
     group: str | None = None
+    slices: dict[str, str] = Field(default_factory=dict)
     metrics: dict[str, float | None]
     reference: str
     prediction: str
@@ -203,6 +205,7 @@ class RunManifest(Frozen):
     Attributes:
         arms: folders of the arms that run here.
         plan_arms: folders of all arms of the plan, in order, where this is a shard of it.
+        executor: ``local``, or what else did arms of this run.
     """
 
     schema_version: Literal[1] = 1
@@ -217,4 +220,5 @@ class RunManifest(Frozen):
     command: str
     arms: tuple[str, ...]
     plan_arms: tuple[str, ...] = ()
+    executor: str = "local"
     commit: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import replace
 from typing import Literal
 
@@ -31,7 +32,7 @@ class Number(Frozen):
         before: None where it is undefined.
         after: the same.
         verdict: ``exact`` means equal to the last bit; ``within noise`` is said of metrics of
-            trained weights alone, when the paired test does not separate the two runs;
+            arms that `may_move` alone, when the paired test does not separate the two runs;
             ``not tested`` is another number of theirs that moved; ``missing`` has no result.
     """
 
@@ -78,12 +79,13 @@ def reproduction(before: Run, after: Run) -> Reproduction:
     """
     again = {result.arm.folder: result for result in after.arms}
     finished = [result for result in before.arms if result.arm.status == "finished"]
-    noise, trained = _within_noise(before, after), _trained(before)
+    movable = may_move(before, after)
+    noise = _within_noise(before, after, movable)
     numbers = [
         number
         for result in finished
         for number in _numbers(
-            result.arm, again.get(result.arm.folder), noise, result.arm.name in trained
+            result.arm, again.get(result.arm.folder), noise, result.arm.folder in movable
         )
     ]
     texts = [
@@ -103,26 +105,44 @@ def reproduction(before: Run, after: Run) -> Reproduction:
     )
 
 
-def _within_noise(before: Run, after: Run) -> set[tuple[str, str]]:
-    """Trained arms and metrics whose two runs the paired test, seed by seed, does not separate."""
-    trained = _trained(before)
+def may_move(before: Run, after: Run) -> set[str]:
+    """Arms whose numbers need not come out to the last bit.
+
+    Training may round in another order; and where an arm's fingerprint is another one, this
+    version, its libraries or its threads compute the arm in another way.
+    """
+    trained = {method.name for method in before.plan.methods if method.trains}
+    arms = {result.arm.folder for result in before.arms if result.arm.name in trained}
+    return arms | _other_fingerprints(before, after).keys()
+
+
+def _other_fingerprints(before: Run, after: Run) -> dict[str, tuple[str, str]]:
+    """Arms of both runs whose fingerprints differ, and these."""
+    prints = {result.arm.folder: result.arm.fingerprint for result in after.arms}
+    both = {
+        arm.folder: (arm.fingerprint, prints[arm.folder])
+        for arm in (result.arm for result in before.arms)
+        if arm.folder in prints
+    }
+    return {folder: pair for folder, pair in both.items() if pair[0] != pair[1]}
+
+
+def _within_noise(before: Run, after: Run, movable: Set[str]) -> set[tuple[str, str]]:
+    """Those arms and metrics whose two runs the paired test, seed by seed, does not separate."""
     task = before.manifest.task
     found = set()
     for seed in before.plan.seeds:
         one, other = (_of_seed(run, seed) for run in (before, after))
+        arms = {name for name in _both_finished(one, other) if f"{name}-s{seed}" in movable}
         for metric in (task.metric, *task.metrics):
-            if _both_finished(one, other) & trained:
+            if arms:
                 compared = compare_runs(one, other, metric).methods
                 found |= {
                     (f"{m.name}-s{seed}", metric)
                     for m in compared
-                    if m.name in trained and not m.difference.separated
+                    if m.name in arms and not m.difference.separated
                 }
     return found
-
-
-def _trained(run: Run) -> set[str]:
-    return {method.name for method in run.plan.methods if method.trains}
 
 
 def _of_seed(run: Run, seed: int) -> Run:
@@ -140,7 +160,7 @@ def _texts(result: ArmResult | None) -> dict[str, str]:
 
 
 def _numbers(
-    before: Arm, again: ArmResult | None, noise: set[tuple[str, str]], trained: bool
+    before: Arm, again: ArmResult | None, noise: set[tuple[str, str]], movable: bool
 ) -> list[Number]:
     after = again.arm if again and again.arm.status == "finished" else None
     now = _values(after) if after else {}
@@ -152,7 +172,7 @@ def _numbers(
             return "exact"
         if (before.folder, what) in noise:
             return "within noise"
-        return "differs" if what in before.scores or not trained else "not tested"
+        return "differs" if what in before.scores or not movable else "not tested"
 
     return [
         Number(
@@ -190,6 +210,10 @@ def _changed(one: Run, other: Run) -> list[Hash]:
             manifest.environment.libraries.get(name, "none") for manifest in (before, after)
         )
     changed = [Hash(of=of, before=x, after=y) for of, (x, y) in seen.items() if x != y]
+    changed += [
+        Hash(of=f"fingerprint of {folder}", before=x, after=y)
+        for folder, (x, y) in _other_fingerprints(one, other).items()
+    ]
     if before.commit != after.commit or not before.commit or "changes" in before.commit:
         # Without a commit, or with changes to it, nothing says that the code is the same.
         codes = [commit or "not known" for commit in (before.commit, after.commit)]

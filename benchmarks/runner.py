@@ -6,19 +6,14 @@ takes its answers, scores and costs from the artifact store.
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 
 from benchmarks import environment
 from benchmarks.fingerprint import (
@@ -28,9 +23,8 @@ from benchmarks.fingerprint import (
     scored_fingerprint,
 )
 from benchmarks.floors import FLOORS_VERSION, floors_for
-from benchmarks.forking import LOG
 from benchmarks.plan import Plan
-from benchmarks.records import Arm, Cost, Environment, Failure, RunManifest
+from benchmarks.records import Arm, Cost, Environment, RunManifest
 from benchmarks.sharding import Shard, in_shard
 from benchmarks.store import (
     ANSWER_FILES,
@@ -43,41 +37,11 @@ from benchmarks.store import (
 )
 from benchmarks.tasks.task import Task
 from benchmarks.worker import load_cut
+from benchmarks.workers import Silent, Watcher, Workers, environment_for
 from strategies.errors import NotApplicableError, RunError
 from strategies.method import Method
 
 _WORKER = (sys.executable, "-m", "benchmarks.worker")
-# Every answer is on disk already, so a worker that does not go can be killed.
-_STOP_SECONDS = 5.0
-
-
-class Watcher(Protocol):
-    """Is told how a run moves on."""
-
-    def started(self, arm: Arm, number: int, total: int) -> None:
-        """An arm begins; numbers count from 1."""
-        ...
-
-    def advanced(self, arm: Arm, phase: str, done: int, total: int) -> None:
-        """An arm moved on."""
-        ...
-
-    def ended(self, arm: Arm) -> None:
-        """An arm is finished, failed, refused or skipped."""
-        ...
-
-
-class Silent:
-    """A watcher that says nothing."""
-
-    def started(self, arm: Arm, number: int, total: int) -> None:
-        """See `Watcher`."""
-
-    def advanced(self, arm: Arm, phase: str, done: int, total: int) -> None:
-        """See `Watcher`."""
-
-    def ended(self, arm: Arm) -> None:
-        """See `Watcher`."""
 
 
 @dataclass(frozen=True)
@@ -89,12 +53,14 @@ class Resolved:
         task: cut to the plan's limits.
         setting: what is the same for all arms.
         environment: where it will run.
+        model_bytes: size of the model's files.
     """
 
     plan: Plan
     task: Task
     setting: Setting
     environment: Environment
+    model_bytes: int = 0
 
 
 # ---------------------------------------------------------------- before it starts
@@ -120,11 +86,11 @@ def resolve(plan: Plan, say: Callable[[str], None] = lambda text: None) -> Resol
     precision = resolve_precision(plan.precision)
     threads = plan.threads or environment.allowed_cores()
     fixed = plan.model_copy(update={"precision": precision, "threads": threads})
-    setting = environment.setting_of(
-        fixed, models.resolve(plan.model, say).sha256, models.resolve(plan.embedder, say).sha256
-    )
+    model, embedder = (models.resolve(name, say) for name in (plan.model, plan.embedder))
+    setting = environment.setting_of(fixed, model.sha256, embedder.sha256)
     found = environment.collect(precision, threads)
-    return Resolved(plan=fixed, task=task, setting=setting, environment=found)
+    size = sum(file.stat().st_size for file in model.path.rglob("*") if file.is_file())
+    return Resolved(fixed, task, setting, found, size)
 
 
 def refuse_if_nothing_runs(plan: Plan, task: Task) -> None:
@@ -210,6 +176,7 @@ class Means:
     Attributes:
         artifacts: shared between runs.
         watcher: told how it moves on.
+        executor: does the pending arms of a bench; None does them here, one by one.
         worker: command that, given a run folder, works on the arms that it is told of.
         variables: added to the worker's environment.
         resolver: what a resumed run is checked with.
@@ -217,6 +184,7 @@ class Means:
 
     artifacts: ArtifactStore = field(default_factory=ArtifactStore)
     watcher: Watcher = field(default_factory=Silent)
+    executor: Callable[[Bench], None] | None = None
     worker: Sequence[str] = _WORKER
     variables: Mapping[str, str] = field(default_factory=dict)
     resolver: Callable[[Plan], Resolved] = resolve
@@ -259,7 +227,7 @@ def run(resolved: Resolved, folder: Path, means: Means, origin: Origin | None = 
     with RunFolder.create(folder, resolved.plan, manifest, origin.recommendation) as open_run:
         for arm in arms:
             open_run.write_arm(arm)
-        _Bench(resolved, open_run, means).work()
+        Bench(resolved, open_run, means).work()
 
 
 def resume(folder: Path, means: Means, budget_minutes: float | None = None) -> None:
@@ -280,7 +248,8 @@ def resume(folder: Path, means: Means, budget_minutes: float | None = None) -> N
         _refuse_change(open_run.manifest, resolved, folder)
         minutes = budget_minutes or resolved.plan.budget_minutes
         plan = resolved.plan.model_copy(update={"budget_minutes": minutes})
-        bench = _Bench(replace(resolved, plan=plan), open_run, means)
+        open_run.wait_for_tasks()
+        bench = Bench(replace(resolved, plan=plan), open_run, means)
         here = set(open_run.manifest.arms)
         bench.reopen([arm for arm in arms_of(resolved) if arm.folder in here])
         bench.work()
@@ -382,14 +351,13 @@ def _git(checkout: Path, *arguments: str) -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-class _Bench:
-    """The arms of one opened run folder, one after the other."""
+class Bench:
+    """The arms of one opened run folder."""
 
     def __init__(self, resolved: Resolved, folder: RunFolder, means: Means) -> None:
         self.resolved = resolved
         self.folder = folder
         self.means = means
-        self.workers = _Workers(folder, resolved, means)
         self.names = folder.manifest.arms
         self.began = time.monotonic()
 
@@ -410,31 +378,27 @@ class _Bench:
 
     def work(self) -> None:
         """Do every pending arm."""
-        try:
-            for number, name in enumerate(self.names, start=1):
-                arm = self.folder.read_arm(name)
-                self.means.watcher.started(arm, number, len(self.names))
-                if arm.status == "pending":
-                    self._do(arm)
-                self.means.watcher.ended(self.folder.read_arm(name))
-        finally:
-            self.workers.stop()
+        (self.means.executor or one_by_one)(self)
 
-    def _do(self, arm: Arm) -> None:
-        if self._is_known(arm):
-            return
-        if self._over_budget():
-            limit = self.resolved.plan.budget_minutes
-            reason = f"the budget of {limit:g} minutes was used up before it could start"
-            self.folder.write_arm(arm.model_copy(update={"status": "skipped", "reason": reason}))
-            return
-        ended = self.workers.work_on(arm)
-        if ended.status == "finished":
-            self._publish(ended)
-
-    def _over_budget(self) -> bool:
+    @property
+    def seconds_left(self) -> float | None:
+        """Of the budget; None without one."""
         minutes = self.resolved.plan.budget_minutes
-        return minutes is not None and time.monotonic() - self.began > minutes * 60
+        return None if minutes is None else minutes * 60 - (time.monotonic() - self.began)
+
+    @property
+    def late(self) -> str:
+        """Why an arm is skipped when the budget is used up."""
+        minutes = self.resolved.plan.budget_minutes or 0.0
+        return f"the budget of {minutes:g} minutes was used up before it could start"
+
+    def skip_over_budget(self, arm: Arm) -> bool:
+        """Whether the budget is used up, and the arm skipped for that."""
+        left = self.seconds_left
+        if left is None or left >= 0:
+            return False
+        self.folder.write_arm(arm.model_copy(update={"status": "skipped", "reason": self.late}))
+        return True
 
     # ------------------------------------------------ answers of other runs
 
@@ -445,7 +409,8 @@ class _Bench:
         method = next(m for m in self.resolved.plan.methods if m.name == arm.name)
         return _answers_of(self.resolved, method, arm.seed)
 
-    def _is_known(self, arm: Arm) -> bool:
+    def is_known(self, arm: Arm) -> bool:
+        """Whether another run gave its answers and scores, which are taken."""
         begun = arm_folder(self.folder.path, arm.folder) / "responses.jsonl"
         if begun.exists() and begun.stat().st_size > 0 and "answers" not in arm.reused:
             # With answers that it has begun to give itself, a run goes on.
@@ -469,7 +434,8 @@ class _Bench:
             self.folder.write_arm(before.model_copy(update=same))
         return same_scores
 
-    def _publish(self, arm: Arm) -> None:
+    def publish(self, arm: Arm) -> None:
+        """Let other runs take the answers of an arm that finished."""
         folder = arm_folder(self.folder.path, arm.folder)
 
         def fill(draft: Path) -> Cost:
@@ -482,106 +448,19 @@ class _Bench:
         self.means.artifacts.replace("answers", self._answers_key(arm), fill)
 
 
-# ---------------------------------------------------------------- workers
-
-
-class _Workers:
-    """The process that works on arms, started when the first one needs it."""
-
-    def __init__(self, folder: RunFolder, resolved: Resolved, means: Means) -> None:
-        self.folder = folder
-        self.variables = _variables(resolved, means)
-        self.means = means
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def work_on(self, arm: Arm) -> Arm:
-        """What ``arm.json`` says after the arm was worked on."""
-        log = arm_folder(self.folder.path, arm.folder) / LOG
-        process = self._running(log)
-        assert process.stdin is not None
-        try:
-            process.stdin.write(f"{arm.folder}\n".encode())
-            process.stdin.flush()
-        except BrokenPipeError:
-            pass  # It ended before it was asked: its exit code says how.
-        code = _follow(process, arm, self.means.watcher)
-        if code is None:
-            code = process.wait()
-            self.stop()
-        ended = self.folder.read_arm(arm.folder)
-        if ended.status == "pending":
-            failure = _failure_of_exit(code, log)
-            ended = ended.model_copy(update={"status": "failed", "failure": failure})
-            self.folder.write_arm(ended)
-        return ended
-
-    def _running(self, log_path: Path) -> subprocess.Popen[bytes]:
-        if self.process is None:
-            with log_path.open("ab") as log:
-                self.process = subprocess.Popen(
-                    [*self.means.worker, str(self.folder.path.resolve())],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=log,
-                    env=self.variables,
-                    pass_fds=(self.folder.lock.handle,),
-                    # Ctrl-C reaches this process alone, which then stops the workers in order.
-                    start_new_session=True,
-                )
-        return self.process
-
-    def stop(self) -> None:
-        """End the process and the arm it works on; nothing that was finished is lost."""
-        process, self.process = self.process, None
-        if process is None:
-            return
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                with suppress(BrokenPipeError):
-                    pipe.close()
-        for end in (signal.SIGTERM, signal.SIGKILL):
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, end)
-            try:
-                process.wait(_STOP_SECONDS)
-                return
-            except subprocess.TimeoutExpired:
-                continue
-
-
-def _variables(resolved: Resolved, means: Means) -> dict[str, str]:
-    threads = str(resolved.setting.threads)
-    return {
-        **os.environ,
-        "OMP_NUM_THREADS": threads,
-        "MKL_NUM_THREADS": threads,
-        "TOKENIZERS_PARALLELISM": "false",
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-        **means.variables,
-    }
-
-
-def _follow(process: subprocess.Popen[bytes], arm: Arm, watcher: Watcher) -> int | None:
-    """Exit code of the worker on an arm; None when the whole process ended without a word."""
-    assert process.stdout is not None
-    for line in process.stdout:
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue  # The last line of a worker that was killed may be cut off.
-        if event["event"] == "ended":
-            return int(event["code"])
-        watcher.advanced(arm, event["phase"], event["done"], event["total"])
-    return None
-
-
-def _failure_of_exit(code: int, log: Path) -> Failure:
-    """What a report says of a worker that ended without a word."""
-    tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-30:])
-    if code >= 0:
-        message = f"the worker ended with exit code {code} before it was done; see {log.name}"
-        return Failure(kind="crashed", message=message, traceback=tail)
-    name = signal.Signals(-code).name
-    hint = ", as the system does when memory runs out" if name == "SIGKILL" else ""
-    message = f"the worker was ended by {name}{hint}; answers given so far are kept"
-    return Failure(kind="killed", message=message, traceback=tail)
+def one_by_one(bench: Bench) -> None:
+    """Do every pending arm on this machine, one after the other."""
+    threads, means = bench.resolved.setting.threads, bench.means
+    variables = environment_for(threads, means.variables)
+    workers = Workers(bench.folder, means.worker, variables, means.watcher)
+    try:
+        for number, name in enumerate(bench.names, start=1):
+            arm = bench.folder.read_arm(name)
+            means.watcher.started(arm, number, len(bench.names))
+            if arm.status == "pending" and not (bench.is_known(arm) or bench.skip_over_budget(arm)):
+                arm = workers.work_on(arm)
+                if arm.status == "finished":
+                    bench.publish(arm)
+            means.watcher.ended(bench.folder.read_arm(name))
+    finally:
+        workers.stop()

@@ -52,18 +52,35 @@ def in_shard(arms: Sequence[Arm], plan: Plan, shard: Shard) -> tuple[Arm, ...]:
     Raises:
         UserError: there are fewer parts than shards, and this one would be empty.
     """
-    trained = {
-        method.name: method.weights.model_dump_json() for method in plan.methods if method.trains
-    }
-    keys = [(trained.get(arm.name, arm.name), arm.seed) for arm in arms]
-    parts = list(dict.fromkeys(keys))
-    mine = {part for place, part in enumerate(parts) if place % shard.of == shard.number - 1}
+    parts = parts_of(arms, plan)
+    mine = [arm for part in parts[shard.number - 1 :: shard.of] for arm in part]
     if not mine:
         raise UserError(
             f"The plan has {len(parts)} parts, so shard {shard.number}/{shard.of} is empty. "
             f"Use no more than {len(parts)} shards."
         )
-    return tuple(arm for arm, key in zip(arms, keys, strict=True) if key in mine)
+    return tuple(arm for arm in arms if arm in mine)
+
+
+def parts_of(arms: Sequence[Arm], plan: Plan) -> list[tuple[Arm, ...]]:
+    """The arms that can be done apart from each other; those that share weights stay together."""
+    trained = {
+        method.name: method.weights.model_dump_json() for method in plan.methods if method.trains
+    }
+    parts: dict[tuple[str, int], list[Arm]] = {}
+    for arm in arms:
+        parts.setdefault((trained.get(arm.name, arm.name), arm.seed), []).append(arm)
+    return [tuple(part) for part in parts.values()]
+
+
+def refuse_shard(run: Run) -> None:
+    """Check that a run holds all that its plan asks for.
+
+    Raises:
+        RunError: it is a shard.
+    """
+    if run.manifest.plan_arms:
+        raise RunError(f"{run.manifest.id} is a shard. Merge the shards: advisor merge RUN...")
 
 
 def merge(shards: Sequence[Run], folder: Path, command: str = "") -> None:
@@ -84,7 +101,9 @@ def merge(shards: Sequence[Run], folder: Path, command: str = "") -> None:
     problems = [*_differences(manifests), *_repeated(manifests), *_missing(manifests)]
     if problems:
         raise RunError("These runs cannot be merged:\n" + "\n".join(f"  {p}" for p in problems))
-    refuse_other_content(folder)
+    folder = folder.resolve()
+    # It is replaced, so nothing of anybody else's may be in it.
+    refuse_other_content(folder, hidden=False)
     draft = folder.with_name(f".{folder.name}.merging")
     shutil.rmtree(draft, ignore_errors=True)
     manifest = _merged(manifests, folder, command)
@@ -104,7 +123,7 @@ def _merged(manifests: Sequence[RunManifest], folder: Path, command: str) -> Run
     commits = dict.fromkeys(manifest.commit for manifest in manifests if manifest.commit)
     return first.model_copy(
         update={
-            "id": folder.resolve().name,
+            "id": folder.name,
             "arms": first.plan_arms,
             "plan_arms": (),
             "command": command,

@@ -264,6 +264,35 @@ class Lock:
         os.close(self.handle)
 
 
+class TaskLock(Lock):
+    """The lock of a task on another machine: of its first arm, held by its workers as well."""
+
+    NAME = "lock"
+    LOST_SECONDS = 180.0
+    """How long a file server may take to notice that the machine of an earlier start is gone."""
+
+    def __init__(self, arm: Path, lost_seconds: float = LOST_SECONDS) -> None:
+        """Take the lock, once the workers of an earlier start have ended.
+
+        Args:
+            arm: folder of the first arm.
+            lost_seconds: how long to wait for that.
+
+        Raises:
+            RunError: they do not end.
+        """
+        deadline = time.monotonic() + lost_seconds
+        while True:
+            try:
+                super().__init__(arm / self.NAME)
+            except RunError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.5)
+            else:
+                return
+
+
 def _owner(path: Path) -> int | None:
     text = path.read_text(encoding="ascii", errors="replace").strip()
     return int(text) if text.isdigit() else None
@@ -369,6 +398,18 @@ class RunFolder:
         """``run.json``."""
         return read_record(self.path / "run.json", RunManifest)
 
+    def wait_for_tasks(self, seconds: float = TaskLock.LOST_SECONDS) -> None:
+        """Wait until tasks of an earlier bench, on this machine or another, write no more.
+
+        Args:
+            seconds: how long to wait for each.
+
+        Raises:
+            RunError: one goes on writing.
+        """
+        for held in self.path.glob(f"arms/*/{TaskLock.NAME}"):
+            TaskLock(held.parent, seconds).release()
+
     def write_arm(self, arm: Arm) -> None:
         """Write ``arm.json``, atomically."""
         folder = arm_folder(self.path, arm.folder)
@@ -412,8 +453,12 @@ def arm_folder(run: Path, name: str) -> Path:
     return run / "arms" / name
 
 
-def refuse_other_content(path: Path) -> None:
+def refuse_other_content(path: Path, *, hidden: bool = True) -> None:
     """Check that a run can be made in a folder.
+
+    Args:
+        path: of the folder, which need not exist.
+        hidden: whether hidden files may stand there, as a kill leaves them of an atomic write.
 
     Raises:
         RunError: a run, other files or a file stand there.
@@ -427,8 +472,7 @@ def refuse_other_content(path: Path) -> None:
     if path.exists() and not path.is_dir():
         raise RunError(f"{path} is a file. Give a folder with --out.")
     found = {entry.name for entry in path.iterdir()} if path.exists() else set()
-    # Hidden files are what a kill left of an atomic write.
-    other = {name for name in found - begun if not name.startswith(".")}
+    other = {name for name in found - begun if not (hidden and name.startswith("."))}
     if other:
         raise RunError(
             f"{path} holds other files ({', '.join(sorted(other)[:3])}). "

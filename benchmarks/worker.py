@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -15,7 +16,15 @@ from benchmarks.answering import Answerer
 from benchmarks.environment import peak_memory_bytes
 from benchmarks.forking import serve
 from benchmarks.plan import Plan
-from benchmarks.records import Arm, Cost, CurvePoint, Failure, ItemScore, Response
+from benchmarks.records import (
+    Arm,
+    Cost,
+    CurvePoint,
+    Failure,
+    ItemScore,
+    Response,
+    RunManifest,
+)
 from benchmarks.store import (
     Appender,
     ArtifactStore,
@@ -166,8 +175,23 @@ class ArmWork:
         self.arm = read_record(self.folder / "arm.json", Arm)
         self.parts = parts
         self.progress = progress
-        self.task = parts.load(self.plan)
+        self.manifest = read_record(run / "run.json", RunManifest)
         self.answerer = _Lazy(self._prepare)
+
+    @cached_property
+    def task(self) -> Task:
+        """The task, which must be the one that the run was begun with.
+
+        Raises:
+            DataError: it has changed, or cannot be used any more.
+        """
+        task = self.parts.load(self.plan)
+        if task.sha256 != self.manifest.task.sha256:
+            raise DataError(
+                f"Task {task.id} has changed since the run began: answers of one run must be "
+                "comparable. Put it back, or begin a new run."
+            )
+        return task
 
     def finish(self) -> None:
         """Answer, score and measure everything that is missing, then write the results."""

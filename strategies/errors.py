@@ -40,15 +40,18 @@ class RunError(UserError):
 
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_STORAGE = {*_FULL, errno.EROFS, errno.EIO}
+_DENIED = {errno.EACCES, errno.EPERM}
+_STORAGE = {*_FULL, *_DENIED, errno.EROFS, errno.EIO}
 
 
 def storage_trouble(error: BaseException) -> str | None:
-    """What to tell a user whose disk is full, read-only or broken; None for any other error."""
+    """What to tell a user whose disk is full, closed or broken; None for any other error."""
     if not isinstance(error, OSError) or error.errno not in _STORAGE:
         return None
     where = f"{error.filename}: " if error.filename else ""
     mend = "make room" if error.errno in _FULL else "see to the disk"
+    if error.errno in _DENIED:
+        mend = "see that you may read and write it"
     return (
         f"{where}{error.strerror}. What was written before is kept: {mend}, then go on with "
         "advisor bench --resume, or call the command again."

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import platformdirs
 
+HOME_VARIABLE = "ADVISOR_HOME"
+
 
 def home() -> Path:
     """``$ADVISOR_HOME``, by default the platform's cache folder; created when missing."""
-    folder = os.environ.get("ADVISOR_HOME") or platformdirs.user_cache_dir("adaptation-advisor")
+    folder = os.environ.get(HOME_VARIABLE) or platformdirs.user_cache_dir("adaptation-advisor")
     path = Path(folder).expanduser().resolve()
     path.mkdir(parents=True, exist_ok=True)
     return path

@@ -11,6 +11,55 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--fault-report FILE`` writes a table of the faults that were tried."""
+    parser.addoption("--fault-report", type=Path, help="Markdown table of the faults tried")
+
+
+class FaultReport:
+    """Tells of every test that is marked with the fault it stages."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.faults: dict[str, str] = {}
+        self.rows: list[tuple[str, str, str]] = []
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        for item in items:
+            marker = item.get_closest_marker("fault")
+            if marker:
+                self.faults[item.nodeid] = marker.args[0]
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.nodeid in self.faults and (report.when == "call" or report.failed):
+            name = report.nodeid.partition("::test_")[2].partition("[")[0].replace("_", " ")
+            row = (self.faults[report.nodeid], name, report.outcome)
+            if row not in self.rows:
+                self.rows.append(row)
+
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        if exitstatus == pytest.ExitCode.INTERRUPTED:
+            return
+        lines = [
+            "# What was done to runs, and what came of it",
+            "",
+            "Made by `make faults`. Each line is a test that stages the fault and compares with "
+            "an undisturbed run, or with the message and the exit code that are promised.",
+            "",
+            "| fault | what is held to | |",
+            "|---|---|---|",
+            *(f"| {fault} | {held} | {outcome} |" for fault, held, outcome in self.rows),
+        ]
+        self.path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Add the report where one is asked for."""
+    path = config.getoption("--fault-report")
+    if path:
+        config.pluginmanager.register(FaultReport(path))
+
+
 @pytest.fixture(autouse=True)
 def _own_home(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.node.get_closest_marker("slow"):
@@ -18,6 +67,12 @@ def _own_home(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     tmp_path: Path = request.getfixturevalue("tmp_path")
     monkeypatch.setenv("ADVISOR_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture
+def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Regrets have coarse intervals, for tests of what is done with them."""
+    monkeypatch.setattr("benchmarks.statistics.REGRET_DRAWS", 50)
 
 
 @pytest.fixture(scope="session")

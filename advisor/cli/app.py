@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from importlib import import_module
 from typing import Any
@@ -64,6 +65,8 @@ app.callback(help=HELP)(lambda: None)
 
 def main() -> None:
     """Run the command line; errors that a user can solve end without a traceback."""
+    # Little is thrown away while modules are imported and a chart is walked.
+    gc.set_threshold(100_000)
     try:
         app()
     except Exception as error:

@@ -6,37 +6,34 @@ import math
 import os
 import shlex
 import sys
-import time
+from dataclasses import replace
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from advisor.cli.tables import show
+from advisor.cli.watching import LiveWatcher, PlainWatcher, live
 from advisor.cli.writing import writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from benchmarks.plan import Plan
-    from benchmarks.records import Arm, Failure
     from benchmarks.results import Comparison, MethodResult
     from benchmarks.runner import Means
 
-# How often a long phase says where it is when nobody looks at a terminal.
-_PLAIN_SECONDS = 30.0
 _PLAN_SUFFIXES = (".yaml", ".yml")
+
+
+class Executor(StrEnum):
+    """What does the arms of a run."""
+
+    local = "local"
+    ray = "ray"
 
 
 def _above_zero(minutes: float | None) -> float | None:
@@ -70,6 +67,9 @@ def bench(
     shard: Annotated[
         str | None, typer.Option(help="Run a part only, such as 2/3, for: advisor merge")
     ] = None,
+    executor: Annotated[
+        Executor, typer.Option(help="local: here, one by one. ray: on a Ray cluster.")
+    ] = Executor.local,
     out: Annotated[Path | None, typer.Option(help="Run folder to make.")] = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print the report's path only.")
@@ -92,10 +92,16 @@ def bench(
       advisor bench --resume runs/mine
 
       advisor bench plan.yaml --shard 1/3 --out runs/part-1
+
+      RAY_ADDRESS=10.0.0.7:6379 advisor bench plan.yaml --executor ray --out /shared/runs/mine
     """
     from benchmarks.tasks.extra import need_the_extra
 
     need_the_extra("advisor bench", "torch", "lm_eval", "faiss")
+    if executor is Executor.ray:
+        from benchmarks.on_ray import need_ray
+
+        need_ray()
     use_data_dir(data_dir)
     console = Console(highlight=False, markup=False, quiet=quiet)
     if resume is not None:
@@ -108,8 +114,18 @@ def bench(
         plan = _changed(_plan_of(target, methods), model, seeds, budget_minutes)
         plan = _cut(plan, limit, train_limit, epochs)
         folder, going = _beginning(plan, Path(target), out, shard, console)
-    work(f"advisor bench --resume {folder}", going, console)
+    option = "" if executor is Executor.local else f" --executor {executor}"
+    again = f"advisor bench --resume {folder}{option}"
+    work(again, lambda means: going(_done_by(executor, means)), console)
     show_report(folder, console)
+
+
+def _done_by(executor: Executor, means: Means) -> Means:
+    if executor is Executor.local:
+        return means
+    from benchmarks.on_ray import on_ray
+
+    return replace(means, executor=on_ray)
 
 
 def use_data_dir(folder: Path | None) -> None:
@@ -300,7 +316,7 @@ def work(go_on: str, going: Callable[[Means], None], console: Console) -> None:
 
     try:
         if console.is_terminal and not console.quiet:
-            with _live(console) as progress:
+            with live(console) as progress:
                 going(Means(watcher=LiveWatcher(progress)))
         else:
             going(Means(watcher=PlainWatcher(console)))
@@ -310,96 +326,6 @@ def work(go_on: str, going: Callable[[Means], None], console: Console) -> None:
             err=True,
         )
         raise typer.Exit(130) from None
-
-
-def _live(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        console=console,
-    )
-
-
-class LiveWatcher:
-    """Shows the arms and the phase of the arm that runs, each with the time left."""
-
-    def __init__(self, progress: Progress) -> None:
-        """A watcher that draws on a running progress display."""
-        self._progress = progress
-        self._arms = progress.add_task("arms", total=None)
-        self._phase: tuple[str, TaskID] | None = None
-
-    def started(self, arm: Arm, number: int, total: int) -> None:
-        """See `benchmarks.runner.Watcher`."""
-        self._progress.update(self._arms, total=total, completed=number - 1)
-
-    def advanced(self, arm: Arm, phase: str, done: int, total: int) -> None:
-        """See `benchmarks.runner.Watcher`."""
-        label = f"{arm.folder}: {phase}"
-        if self._phase is None or self._phase[0] != label:
-            self._clear()
-            self._phase = (label, self._progress.add_task(label, total=total))
-        self._progress.update(self._phase[1], completed=done, total=total)
-
-    def ended(self, arm: Arm) -> None:
-        """See `benchmarks.runner.Watcher`."""
-        self._clear()
-        self._progress.advance(self._arms)
-        self._progress.console.print(outcome(arm))
-
-    def _clear(self) -> None:
-        if self._phase is not None:
-            self._progress.remove_task(self._phase[1])
-            self._phase = None
-
-
-class PlainWatcher:
-    """Says a line when an arm starts or ends, and now and then in a long phase."""
-
-    def __init__(self, console: Console) -> None:
-        """A watcher that prints lines."""
-        self._console = console
-        self._phase = ""
-        self._began = self._said = time.monotonic()
-        self._first = 0
-
-    def started(self, arm: Arm, number: int, total: int) -> None:
-        """See `benchmarks.runner.Watcher`."""
-        self._phase = ""
-        if arm.status == "pending":
-            self._console.print(f"[{number}/{total}] {arm.folder}")
-
-    def advanced(self, arm: Arm, phase: str, done: int, total: int) -> None:
-        """See `benchmarks.runner.Watcher`."""
-        now = time.monotonic()
-        if phase != self._phase:
-            self._phase, self._began, self._said, self._first = phase, now, now, done
-            self._console.print(f"  {phase}: {total}")
-        elif now - self._said >= _PLAIN_SECONDS and done > self._first:
-            left = (now - self._began) / (done - self._first) * (total - done)
-            self._said = now
-            self._console.print(f"  {phase}: {done} of {total}, about {left:.0f} s left")
-
-    def ended(self, arm: Arm) -> None:
-        """See `benchmarks.runner.Watcher`."""
-        self._console.print(f"  {outcome(arm)}", soft_wrap=True)
-
-
-def outcome(arm: Arm) -> str:
-    """One line on how an arm ended."""
-    if arm.status != "finished":
-        return f"{arm.folder}: {arm.status}: {_why(arm.reason, arm.failure)}"
-    metric, score = next(iter(arm.scores.items()))
-    reused = f" ({', '.join(arm.reused)} reused)" if arm.reused else ""
-    return f"{arm.folder}: {metric} {_number(score, '.3f')}{reused}"
-
-
-def _why(reason: str, failure: Failure | None) -> str:
-    return f"{failure.kind}: {failure.message}" if failure else reason
 
 
 # ---------------------------------------------------------------- results
@@ -421,7 +347,8 @@ def show_report(folder: Path, console: Console) -> None:
     if not console.quiet:
         _show(comparison)
     typer.echo(str(report) if console.quiet else f"Report: {report}")
-    methods = [result for result in comparison.methods if not result.floor]
+    # What is refused needs no other try; a shard may hold nothing else.
+    methods = [r for r in comparison.methods if not r.floor and r.status != "refused"]
     if methods and not any(result.status in ("finished", "partial") for result in methods):
         raise RunError(
             f"No method finished; the report says why. The logs are {folder}/arms/*/log.txt. "

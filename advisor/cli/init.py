@@ -28,6 +28,10 @@ def init(
         str | None,
         typer.Option(help="Column of what several lines share; they stay in one split."),
     ] = None,
+    slice_columns: Annotated[
+        str | None,
+        typer.Option(help="Columns, separated by commas, that reports tell items apart by."),
+    ] = None,
     kind: Annotated[
         str | None,
         typer.Option(
@@ -53,7 +57,7 @@ def init(
 
       advisor init my-task --from tickets.csv --input-column body --output-column queue
 
-      advisor init my-task --from tickets.csv --group-column customer
+      advisor init my-task --from tickets.csv --group-column customer --slice-columns channel
 
       advisor init faq --from chats.jsonl --corpus handbook/ --kind qa
     """
@@ -65,8 +69,9 @@ def init(
         raise typer.BadParameter(f"{kind!r} is none of: {', '.join(KINDS)}", param_hint="--kind")
     named = {"input": input_column, "output": output_column, "group": group_column}
     columns = {ours: name for ours, name in named.items() if name}
+    slices = tuple(name.strip() for name in (slice_columns or "").split(",") if name.strip())
     with writing(folder):
-        made = scaffold(folder, Source(source, columns, chosen, corpus, instruction))
+        made = scaffold(folder, Source(source, columns, slices, chosen, corpus, instruction))
     if quiet:
         typer.echo(folder)
         return

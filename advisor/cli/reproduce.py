@@ -18,7 +18,9 @@ DIFFERS = 9
 
 
 def reproduce(
-    report: Annotated[Path, typer.Argument(help="Report of a run, or its run folder.")],
+    report: Annotated[
+        Path, typer.Argument(exists=True, help="Report of a run, or its run folder.")
+    ],
     out: Annotated[Path | None, typer.Option(help="Run folder to make or to go on with.")] = None,
     data_dir: Annotated[
         Path | None, typer.Option(help="Where recipes find their public files.")
@@ -28,8 +30,9 @@ def reproduce(
     """Run a report again, with nothing reused, and say number by number what agreed.
 
     The plan, the task and the models must have the hashes of the report. Numbers of methods that
-    train nothing come out exactly on the same machine and libraries; trained ones do where
-    arithmetic is the same, and otherwise lie within noise. Writes reproduction.md.
+    train nothing come out exactly where their fingerprints are the same; those of trained ones,
+    and of any that this version computes in another way, exactly or within noise. Writes
+    reproduction.md.
 
     For example:
 
@@ -64,12 +67,12 @@ def _run_again(before: Run, folder: Path) -> None:
 
     from advisor.cli.bench import command_line, work
     from benchmarks.runner import Means, Origin, refuse_other_ground, resolve, resume, run
-    from benchmarks.store import ArtifactStore, recommendation_text
+    from benchmarks.sharding import refuse_shard
+    from benchmarks.store import ArtifactStore, read_plan, recommendation_text
     from strategies.errors import RunError
-    from strategies.home import make_fresh_home
+    from strategies.home import HOME_VARIABLE, make_fresh_home
 
-    if before.manifest.plan_arms:
-        raise RunError(f"{before.manifest.id} is a shard. Merge the shards: advisor merge RUN...")
+    refuse_shard(before)
     refuse_other_ground(before)
     console = Console(stderr=True, highlight=False, markup=False)
     home = folder / _HOME
@@ -78,6 +81,8 @@ def _run_again(before: Run, folder: Path) -> None:
         raise RunError(f"{folder} holds a run that is no repetition. Name another folder: --out")
     plan = before.plan.model_copy(update={"budget_minutes": None})
     resolved = resolve(plan, console.print)
+    if begun and read_plan(folder / "plan.yaml") != resolved.plan:
+        raise RunError(f"{folder} repeats another run. Name another folder: --out")
     with writing(folder):
         folder.mkdir(exist_ok=True)
         make_fresh_home(home)
@@ -85,7 +90,7 @@ def _run_again(before: Run, folder: Path) -> None:
 
     def going(means: Means) -> None:
         store = ArtifactStore(home.resolve() / "artifacts")
-        alone = replace(means, artifacts=store, variables={"ADVISOR_HOME": str(home.resolve())})
+        alone = replace(means, artifacts=store, variables={HOME_VARIABLE: str(home.resolve())})
         if begun:
             resume(folder, alone)
         else:

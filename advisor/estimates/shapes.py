@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
@@ -166,12 +166,13 @@ class ModelShape(Entry):
         """Width of the keys of one token in one layer, and of its values."""
         return self.kv_heads * self.head_dim
 
-    @property
+    # Kept, as hundreds of estimates of one shape ask for them; stated parameters do not enter.
+    @cached_property
     def linears(self) -> tuple[Linear, ...]:
         """The linear weights of one layer, in the order of the modelling file."""
         return (*_attention(self), *_feed_forward(self))
 
-    @property
+    @cached_property
     def layer_linear_parameters(self) -> int:
         """Weights, without biases, of the linear layers of all layers: what 4-bit holds."""
         return self.layers * sum(linear.d_in * linear.d_out for linear in self.linears)
@@ -181,7 +182,7 @@ class ModelShape(Entry):
         """Of the input embedding and, where it has weights of its own, the output layer."""
         return self.vocab * self.hidden * (1 if self.tied else 2)
 
-    @property
+    @cached_property
     def counted_parameters(self) -> int:
         """Every parameter, tied weights once."""
         norm = self.hidden * (2 if self.layout.norm == "layer" else 1)
@@ -205,7 +206,7 @@ class ModelShape(Entry):
         looked_up = 0 if self.tied else self.vocab * self.hidden
         return self.parameters - looked_up
 
-    @property
+    @cached_property
     def widest_linear(self) -> int:
         """Weights of the largest linear weight of a layer."""
         return max(linear.d_in * linear.d_out for linear in self.linears)

@@ -22,10 +22,12 @@ from benchmarks.report.document import (
     excerpt,
 )
 from benchmarks.results import Comparison, Curve, Difference, Flip, Flips, MethodResult
+from benchmarks.slices import LEAST_ITEMS
 from benchmarks.tasks.metrics import METRICS
 
 _ANSWER_LENGTH = 200
 _INPUT_LENGTH = 280
+_SLICE_LENGTH = 60
 _CAPTIONS = {
     "score-against-cost": "Score against cost. Circles are methods, squares are floors, bars are "
     "95 % intervals; along the dotted line nothing is both cheaper and better.",
@@ -56,6 +58,7 @@ def report_blocks(comparison: Comparison, figures: Sequence[str]) -> list[Block]
         lambda c: _results(c, figures),
         _costs,
         _flips,
+        _slices,
         _advice_tested,
         _all_differences,
         _limits,
@@ -89,6 +92,13 @@ def _in_short(comparison: Comparison) -> list[Block]:
 
 
 def _leader(comparison: Comparison) -> Text:
+    run = comparison.run
+    if run.plan_arms:
+        elsewhere = ", ".join(arm for arm in run.plan_arms if arm not in run.arms)
+        return [
+            Strong("A shard of a plan, in which nothing is compared: "),
+            f"it lacks {elsewhere}. Merge the shards: ", Code("advisor merge RUN..."),
+        ]  # fmt: skip
     if comparison.leader is None:
         return "No method finished, so there is nothing to compare."
     best = comparison.method(comparison.leader)
@@ -290,6 +300,70 @@ def _without_result(comparison: Comparison) -> list[Block]:
     ]
 
 
+# ---------------------------------------------------------------- slices
+
+
+def _slices(comparison: Comparison) -> list[Block]:
+    if not comparison.slices:
+        return []
+    plain = comparison.run.task.metric == "macro_f1"
+    intro = (
+        f"{'Share of right answers' if plain else comparison.run.task.metric} on parts of the "
+        "test items. Only pairs of methods that are separated on all items are tested on slices "
+        f"of {LEAST_ITEMS} items and more, corrected by Holm's method for all pairs on all of "
+        "these together: a report on equal methods makes no more claims for its slices, and where "
+        "methods differ, at most 5 % of reports say something false of any slice."
+    )
+    kinds = dict.fromkeys(each.by for each in comparison.slices)
+    return [
+        Heading(2, "By slice"),
+        Paragraph(intro),
+        *(block for by in kinds for block in _slices_by(by, comparison)),
+        *_separated_on_slices(comparison),
+    ]
+
+
+def _slices_by(by: str, comparison: Comparison) -> list[Block]:
+    mine = [each for each in comparison.slices if each.by == by]
+    names = [m.name for m in comparison.methods if m.name in mine[0].scores]
+    rows: list[list[Text]] = [
+        [
+            Code(excerpt(each.value, _SLICE_LENGTH)),
+            str(each.items),
+            *(numbers.score(each.scores[name]) for name in names),
+        ]
+        for each in mine
+    ]
+    smaller = comparison.slices_left_out.get(by, 0)
+    note = [Paragraph(f"{smaller} more with fewer items are left out.")] if smaller else []
+    return [Table([by, "items", *names], rows, figures=True), *note]
+
+
+def _separated_on_slices(comparison: Comparison) -> list[Block]:
+    separated = [
+        (each, difference)
+        for each in comparison.slices
+        for difference in each.differences
+        if difference.separated
+    ]
+    tested = sum(len(each.differences) for each in comparison.slices)
+    if not separated:
+        return [Paragraph(f"Of {tested} tests of a pair on a slice none separates the two.")]
+    rows: list[list[Text]] = [
+        [
+            f"{each.by}: {excerpt(each.value, _SLICE_LENGTH)}",
+            [Code(d.a), " − ", Code(d.b)],
+            numbers.points_between(d.difference, d.interval),
+            numbers.p_value(d.p_holm),
+        ]
+        for each, d in separated
+    ]
+    return [
+        Paragraph(f"Of {tested} tests of a pair on a slice these separate the two:"),
+        Table(["slice", "pair", "difference, points", "p (Holm)"], rows, figures=True),
+    ]
+
+
 # ---------------------------------------------------------------- costs
 
 
@@ -303,7 +377,7 @@ def _costs(comparison: Comparison) -> list[Block]:
     if not rows:
         return []
     intro = (
-        "Measured, never estimated, and true of the machine named below only. “answers” and "
+        f"Measured, never estimated, and true of {_machines(comparison)} only. “answers” and "
         f"items/s: all {comparison.items} test items in batches, encoding and search included; p50 "
         f"and p95: the latency of one item alone, over {comparison.latency_items} items, in a "
         "process that has loaded its model and keeps in memory what all prompts begin with; "
@@ -318,6 +392,12 @@ def _costs(comparison: Comparison) -> list[Block]:
         Table(head, rows, figures=True),
         *_cheap(comparison),
     ]
+
+
+def _machines(comparison: Comparison) -> str:
+    if comparison.run.executor == "local":
+        return "the machine named below"
+    return "the machines of a Ray cluster, begun from the one named below, arms side by side,"
 
 
 def _cost_row(result: MethodResult) -> list[Text]:
@@ -494,7 +574,7 @@ def _limits(comparison: Comparison) -> list[Block]:
         f"items and {task.corpus} passages. {cut}",
         _resolution(comparison),
         *_truncated(comparison),
-        "Times and memory are of the one machine named below, and of whatever else it did.",
+        f"Times and memory are of {_machines(comparison)}, and of whatever else was done there.",
         f"The scores are about {task.id} and {comparison.run.model}; another model, another data "
         "size or another task can turn the order.",
     ]

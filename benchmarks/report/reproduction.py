@@ -9,12 +9,15 @@ from benchmarks.report.document import Block, Bullets, Code, Heading, Paragraph,
 from benchmarks.report.markdown import markdown_text
 from benchmarks.reproduction import Reproduction
 
+# So much of a value tells two hashes apart.
+_HASH = 40
 _MEANING = (
     "exact: equal to the last bit.",
-    "within noise: a trained method's metric moved, and the paired test of that seed does not "
-    "separate the two runs after Holm's correction.",
-    "not tested: another number of a trained method moved.",
-    "differs: it moved, and nothing was trained, or the two runs are separated.",
+    "within noise: a metric moved of an arm that was trained, or that has another fingerprint and "
+    "so is computed in another way, and the paired test of that seed does not separate the two "
+    "runs after Holm's correction.",
+    "not tested: another number of such an arm moved.",
+    "differs: it moved and had to be exact, or the two runs are separated.",
     "missing: the repetition has no result.",
 )
 
@@ -23,10 +26,10 @@ def reproduction_markdown(found: Reproduction) -> str:
     """The report as Markdown."""
     counts = Counter(number.verdict for number in found.numbers)
     listed = ", ".join(f"{verdict} {count}" for verdict, count in counts.items())
-    in_short = "Every number came out again" if found.agrees else "Not every number came out again"
+    in_short = _in_short(found)
     blocks: list[Block] = [
         Heading(1, f"Reproduction of {found.before}"),
-        Paragraph([Strong(f"{in_short}: "), f"of {len(found.numbers)}, {listed}."]),
+        Paragraph([Strong(f"{in_short}:"), f" of {len(found.numbers)}, {listed}."]),
         Paragraph(
             f"{found.same_answers:,} of {found.answers:,} answers are the same, letter by letter."
         ),
@@ -66,11 +69,19 @@ def reproduction_markdown(found: Reproduction) -> str:
     return markdown_text(blocks, "")
 
 
+def _in_short(found: Reproduction) -> str:
+    if not found.agrees:
+        return "Not every number came out again"
+    if any(number.verdict == "not tested" for number in found.numbers):
+        return "Every number that was tested came out again, exactly or within noise"
+    return "Every number came out again, exactly or within noise"
+
+
 def _changed(found: Reproduction) -> Block:
     if not found.changed:
         return Paragraph("Plan, task, models, libraries, processor and code are the same.")
     rows: list[list[Text]] = [
-        [each.of, Code(each.before), Code(each.after)] for each in found.changed
+        [each.of, Code(each.before[:_HASH]), Code(each.after[:_HASH])] for each in found.changed
     ]
     return Table(["not the same", "before", "again"], rows)
 

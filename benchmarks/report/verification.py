@@ -62,7 +62,7 @@ _OUTCOMES: tuple[Text, ...] = (
     "target, a miss where its whole interval reaches it, and tied between; it has no regret.",
 )
 _MEANS = (
-    "Means over runs with 95 % intervals; runs of one task are resampled together. A mean stands "
+    "Means over tasks, of the means of their runs, with Student's 95 % intervals. A mean stands "
     "over the runs in which it is known. “Advisor minus it” is paired, run by run: below 0 the "
     "advisor did better. Only runs in which the two did not choose the same can tell them apart. "
     "“Fell back”: the plain prompt stood in, because the policy's method could not be used."

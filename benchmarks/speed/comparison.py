@@ -26,7 +26,7 @@ from benchmarks.tasks.metrics import aggregate
 from benchmarks.tasks.task import Task
 from strategies.device import resolve_device
 from strategies.embedding import load_embedder
-from strategies.home import make_fresh_home
+from strategies.home import HOME_VARIABLE, make_fresh_home
 from strategies.method import Method, registry
 from strategies.models import load_model, load_tokenizer, resolve
 from strategies.rendering import Renderer
@@ -110,7 +110,7 @@ def _ours(comparison: Comparison) -> Callable[[Setting], Work]:
                 bench = (sys.executable, "-m", "advisor.cli.app", "bench")
                 subprocess.run(
                     [*bench, f"{folder}/plan.yaml", "--out", str(out), "--quiet"],
-                    env={**os.environ, "ADVISOR_HOME": str(fresh)},
+                    env={**os.environ, HOME_VARIABLE: str(fresh)},
                     check=True,
                     capture_output=True,
                 )
@@ -128,7 +128,7 @@ def _peer(comparison: Comparison) -> Callable[[Setting], Work]:
             limits = Limits(train=_TRAIN, validation=_VALIDATION, test=setting.items)
             task = load_task(comparison.task).cut(limits)
             with tempfile.TemporaryDirectory() as folder:
-                os.environ["ADVISOR_HOME"] = str(make_fresh_home(Path(folder) / "home"))
+                os.environ[HOME_VARIABLE] = str(make_fresh_home(Path(folder) / "home"))
                 return list(_Script(setting, comparison, task, Path(folder)).scores())
 
         return work

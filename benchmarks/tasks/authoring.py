@@ -127,7 +127,7 @@ def item_line(item: Item) -> str:
         fields["checks"] = [
             check.model_dump(mode="json", exclude_defaults=True) for check in item.checks
         ]
-    return json.dumps(fields, ensure_ascii=False) + "\n"
+    return json.dumps(fields | dict(item.slices), ensure_ascii=False) + "\n"
 
 
 def _authored(folder: Path, spec: TaskSpec) -> list[Item]:

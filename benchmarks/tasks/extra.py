@@ -7,12 +7,13 @@ from importlib.util import find_spec
 from strategies.errors import UserError
 
 
-def need_the_extra(what: str, *modules: str) -> None:
+def need_the_extra(what: str, *modules: str, extra: str = "bench") -> None:
     """Check that modules are installed; none of them is imported.
 
     Args:
         what: the command or task that needs them.
         modules: top-level names.
+        extra: of this package, that brings them.
 
     Raises:
         UserError: one of them is not installed.
@@ -21,5 +22,5 @@ def need_the_extra(what: str, *modules: str) -> None:
     if missing:
         raise UserError(
             f"{what} needs {', '.join(missing)}, which the base install leaves out. "
-            "Run: pip install 'adaptation-advisor[bench]'"
+            f"Run: pip install 'adaptation-advisor[{extra}]'"
         )

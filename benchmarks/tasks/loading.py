@@ -43,7 +43,7 @@ _TAG_ERRORS = (ValueError, LookupError, AttributeError, TypeError, ArithmeticErr
 Place = tuple[str, int]
 Places = dict[Split, list[Place]]
 
-_FIELDS = frozenset({"id", "input", "output", "outputs", "passages", "choices", "group", "checks"})
+FIELDS = frozenset({"id", "input", "output", "outputs", "passages", "choices", "group", "checks"})
 
 
 def load_folder(folder: Path) -> Task:
@@ -83,7 +83,9 @@ def with_fresh_items(task: Task, path: Path) -> Task:
             message lists every problem.
     """
     problems = Problems(f"Fresh items {path}", NEXT_STEP)
-    if path.suffix not in SUFFIXES or not is_file(path):
+    if not is_file(path):
+        problems.add(path, "there is no such file")
+    elif path.suffix not in SUFFIXES:
         problems.add(path, f"is no file of items; allowed: {', '.join(SUFFIXES)}")
     problems.raise_if_any()
     known = {name: getattr(task, name) for name in TaskSpec.model_fields if hasattr(task, name)}
@@ -133,9 +135,10 @@ def parse_items(
     places: list[Place] = []
     for record in records:
         strict = path.suffix.lower() not in TABLE_SUFFIXES
-        wrong = sorted(set(record.fields) - _FIELDS) if strict else []
+        known = FIELDS.union(spec.slices)
+        wrong = sorted(set(record.fields) - known) if strict else []
         if wrong:
-            allowed = ", ".join(sorted(_FIELDS))
+            allowed = ", ".join(sorted(known))
             text = f"field {', '.join(map(shown, wrong))} is unknown; allowed: {allowed}"
             problems.add(path, text, record.line)
         item = _item(record, spec, split, path, problems)
@@ -215,6 +218,8 @@ def _wrong_with_spec(spec: TaskSpec) -> list[str]:
         wrong.append("'labels' must differ, and none may be empty")
     if not spec.columns.keys() <= {"input", "output"}:
         wrong.append("'columns' renames 'input' and 'output' and nothing else")
+    if FIELDS.intersection(spec.slices) or len(set(spec.slices)) != len(spec.slices):
+        wrong.append(f"'slices' names other fields than {', '.join(sorted(FIELDS))}, each once")
     if "execution_match" in names and spec.database is None:
         wrong.append("metric 'execution_match' needs a 'database'")
     return wrong
@@ -283,7 +288,7 @@ def _read_split(
 def _item(
     record: Record, spec: TaskSpec, split: Split, path: Path, problems: Problems
 ) -> Item | None:
-    fields = {name: value for name, value in record.fields.items() if name in _FIELDS}
+    fields = {name: value for name, value in record.fields.items() if name in FIELDS}
     wrong = _missing(fields)
     for text in wrong:
         problems.add(path, text, record.line)
@@ -298,6 +303,11 @@ def _item(
         fields["id"] = f"{split}-{record.line}"
     elif isinstance(identifier, int) and not isinstance(identifier, bool):
         fields["id"] = str(identifier)
+    fields["slices"] = tuple(
+        (name, text)
+        for name in spec.slices
+        if (text := str(record.fields.get(name, "")).strip()) and record.fields[name] is not None
+    )
     try:
         return Item.model_validate({k: v for k, v in fields.items() if v is not None})
     except ValidationError as error:

@@ -15,6 +15,7 @@ from benchmarks.tasks.authoring import item_line, split_by_group
 from benchmarks.tasks.corpus import corpus_files, read_corpus, slug
 from benchmarks.tasks.loading import (
     CORPUS_FOLDER,
+    FIELDS,
     Places,
     check_splits,
     load_folder,
@@ -96,6 +97,7 @@ class Source:
         file: .csv, .tsv, .jsonl, or chat .jsonl with ``messages``.
         columns: names that the file uses for ``input``, ``output`` and ``group``; input and
             output are else found by their usual names.
+        slices: further columns that a report tells items apart by.
         kind: kind of task; None guesses it.
         corpus: folder of documents to copy into the task; None is none.
         instruction: what to do; None takes the chats' system message or a usual sentence.
@@ -103,6 +105,7 @@ class Source:
 
     file: Path
     columns: dict[str, str] = field(default_factory=dict)
+    slices: tuple[str, ...] = ()
     kind: Kind | None = None
     corpus: Path | None = None
     instruction: str | None = None
@@ -199,7 +202,10 @@ def _read(source: Source, problems: Problems) -> tuple[list[Item], str, list[str
     used = _used_fields(source, records)
     # Any kind will do here: labels are known only after reading.
     kind: Kind = "extraction" if source.kind in (None, "extraction") else "generation"
-    reading = TaskSpec(id="x", title="", kind=kind, instruction="", metric="rouge_l")
+    reading = TaskSpec(
+        id="x", title="", kind=kind, instruction="", metric="rouge_l", slices=source.slices
+    )
+    _note_wrong_slices(source, set(columns.values()), records, problems)
     known = [_known_fields(record, used) for record in records]
     items, _ = parse_items(known, reading, "train", source.file, problems)
     unused = sorted({name for record in records for name in record.fields} - used)
@@ -207,8 +213,22 @@ def _read(source: Source, problems: Problems) -> tuple[list[Item], str, list[str
     return items, next(iter(systems), ""), notes
 
 
+def _note_wrong_slices(
+    source: Source, taken: set[str], records: Sequence[Record], problems: Problems
+) -> None:
+    there = {name for record in records for name in record.fields}
+    for name in dict.fromkeys(source.slices):
+        if name in taken or name in FIELDS:
+            problems.add(source.file, f"column {name} is used otherwise and cannot slice")
+        elif name not in there:
+            problems.add(source.file, f"has no column {name} to slice by")
+    if len(set(source.slices)) != len(source.slices):
+        problems.add(source.file, "name every column to slice by once")
+    problems.raise_if_any()
+
+
 def _used_fields(source: Source, records: Sequence[Record]) -> set[str]:
-    used = {"input", "output", *source.columns}
+    used = {"input", "output", *source.columns, *source.slices}
     if source.file.suffix.lower() in TABLE_SUFFIXES:
         return used
     used |= {"group"} if "output" in source.columns else {"group", "outputs"}
@@ -305,6 +325,7 @@ def _spec(folder: Path, source: Source, splits: Splits, system: str) -> TaskSpec
         max_new_tokens=_longest_answer_tokens(outputs),
         source=source.file.name,
         corpus=CORPUS_FOLDER if source.corpus is not None else None,
+        slices=source.slices,
         answers=_answers(kind, splits, labels, source),
     )
 
@@ -382,6 +403,7 @@ _COMMENTS = {
     "max_new_tokens": "The longest answer that a model may generate.",
     "licence": "Of the data.",
     "source": "",
+    "slices": "Fields that a report tells the test items apart by.",
     "corpus": "Documents to retrieve from: .md, .txt, .jsonl (id, title, text).",
     "answers": "What `advisor ask` knows of this task; add what you know, leave out the rest.",
 }

@@ -31,10 +31,12 @@ class Item(Example):
     Attributes:
         group: items that share a document, a fact or an incident share a group.
         checks: rules for the answer to this item alone.
+        slices: what a report tells items apart by, such as a channel, and the item's value.
     """
 
     group: str | None = None
     checks: tuple[Check, ...] = ()
+    slices: tuple[tuple[str, str], ...] = ()
 
 
 class TaskSpec(Frozen):
@@ -48,6 +50,7 @@ class TaskSpec(Frozen):
             is such a folder.
         database: SQLite file that SQL is run on.
         columns: names that the split files use for ``input`` and ``output``.
+        slices: further fields of the test items that a report tells them apart by.
         misspell_rate: share of words that authoring misspells.
         hashes: file to SHA-256 (hexadecimal) of its bytes.
         answers: questionnaire answers that describe the task.
@@ -69,6 +72,7 @@ class TaskSpec(Frozen):
     corpus: str | None = None
     database: str | None = None
     columns: dict[str, str] = Field(default_factory=dict)
+    slices: tuple[str, ...] = ()
     misspell_rate: float = Field(default=0.0, ge=0, le=1)
     hashes: dict[str, str] = Field(default_factory=dict)
     answers: dict[str, AnswerValue] = Field(default_factory=dict)
@@ -98,6 +102,7 @@ class Task(Splits):
         sha256: over all files that the task was read from.
         database: SQLite file that SQL is run on.
         columns: names that its files use for ``input`` and ``output``.
+        slices: further fields of its items that a report tells them apart by.
     """
 
     id: str
@@ -117,6 +122,7 @@ class Task(Splits):
     sha256: str
     database: Path | None = None
     columns: dict[str, str] = Field(default_factory=dict)
+    slices: tuple[str, ...] = ()
 
     @property
     def closed(self) -> bool:

@@ -11,6 +11,7 @@ from advisor.cli.interview import parsed
 from advisor.flowchart import Step, load_flowchart
 from advisor.questionnaire import Answers, as_text, detail, parse_answers, questions
 from advisor.recommend import Recommendation, recommend
+from advisor.what_if import what_ifs
 
 CHART = load_flowchart()
 STYLE: dict[str, Any] = {
@@ -38,6 +39,21 @@ def test_a_gpu_too_small_is_told_how_large_it_has_to_be() -> None:
     assert _advice(**STYLE, gpu_memory_gib=enough).verdict == "adapt"
     # Three digits: one unit of the last less is too little.
     assert _advice(**STYLE, gpu_memory_gib=enough - 0.01).verdict == "no_method_fits"
+
+
+def test_a_nearer_number_is_found_between_two_that_are_alike() -> None:
+    # Eight GPUs of 4.9 GiB change the advice as well, and between them and 16 it changes back.
+    answers = Answers(
+        target_score=0.75,
+        current_score=0.3,
+        prompt_tokens=100,
+        answer_tokens=5,
+        model_parameters=70_000_000_000,
+        gpu_memory_gib=16,
+        gpu_count=8,
+    )
+    found = {each.answer: each for each in what_ifs(answers, load_flowchart())}
+    assert (found["gpu_memory_gib"].then, found["gpu_memory_gib"].first_then) == ("16.8", "lora")
 
 
 def test_two_gpus_do_where_one_is_too_small() -> None:

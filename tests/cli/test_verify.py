@@ -12,6 +12,8 @@ from benchmarks.verification import Verification
 from strategies.errors import RunError
 from tests.comparison.runs import Made, Material, make_run
 
+pytestmark = pytest.mark.usefixtures("few_draws")
+
 CHART = """
 schema_version: 1
 methods: [zero-shot, lora, full]
@@ -119,7 +121,6 @@ def test_the_built_in_flowchart_is_the_default(tmp_path: Path) -> None:
     assert Verification.model_validate_json(result.output).flowchart == "the built-in one"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["md", "html"])
 def test_a_report_has_the_same_bytes_for_the_same_runs(
     tmp_path: Path, chart: str, suffix: str

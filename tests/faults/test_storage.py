@@ -40,6 +40,7 @@ def _bench(folder: Path, store: Path, *, full: bool = False) -> subprocess.Compl
     )
 
 
+@pytest.mark.fault("the disk is full in the middle of a run")
 @pytest.mark.slow
 def test_a_run_on_a_full_disk_goes_on_when_there_is_room(tmp_path: Path) -> None:
     assert _bench(tmp_path / "whole", tmp_path / "store-a").returncode == 0
@@ -55,6 +56,7 @@ def test_a_run_on_a_full_disk_goes_on_when_there_is_room(tmp_path: Path) -> None
     assert answers(read_run(tmp_path / "run")) == answers(read_run(tmp_path / "whole"))
 
 
+@pytest.mark.fault("a file cannot be written: no room, a quota, a read-only disk")
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EDQUOT])
 def test_trouble_with_the_disk_is_one_message_and_an_exit_code(
     number: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

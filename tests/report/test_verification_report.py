@@ -20,6 +20,8 @@ from benchmarks.report.verification import (
 from benchmarks.verification import Advised, Argument, Passed, Verification, verify
 from tests.comparison.runs import Made, Material, make_run
 
+pytestmark = pytest.mark.usefixtures("few_draws")
+
 ARGUMENTS = (
     Argument(
         method="zero-shot", node="knowledge", text="It is | cheap.", strength=3, evidence=("E1",)
@@ -105,11 +107,11 @@ def test_a_line_a_run_names_advice_winner_regret_outcome_and_target(tmp_path: Pa
 def test_a_line_a_policy_holds_means_counts_and_the_paired_difference(tmp_path: Path) -> None:
     rows = {row[0]: row for row in policy_rows(verification(tmp_path))}
     # The advisor: 62.5 and 0 points; always-LoRA: 0 and 0.
-    assert rows["advisor"][1:4] == ("+31.2 (0.0 to +62.5)", "–", "–")
-    assert rows["always-LoRA"][1:4] == ("0.0 (0.0 to 0.0)", "+31.2 (0.0 to +62.5)", "1 of 2")
+    assert rows["advisor"][1:4] == ("+31.2 (-100.0 to +100.0)", "–", "–")
+    assert rows["always-LoRA"][1:4] == ("0.0", "+31.2 (-100.0 to +100.0)", "1 of 2")
     assert rows["always-LoRA"][4:] == ("0 of 2", "2", "0", "0", "0")
     assert rows["always-RAG"][4] == "2 of 2"
-    assert rows["best in hindsight: lora"][1] == "0.0 (0.0 to 0.0)"
+    assert rows["best in hindsight: lora"][1] == "0.0"
 
 
 def test_a_miss_is_listed_with_its_path_and_the_arguments_about_the_two(tmp_path: Path) -> None:
@@ -143,14 +145,13 @@ def test_without_a_miss_the_report_says_so(tmp_path: Path) -> None:
 def test_sentences_say_which_policies_the_runs_tell_apart(tmp_path: Path) -> None:
     said = in_short(verification(tmp_path))
     assert said[0] == "The advice for 2 runs: hit 1, miss 1."
-    assert said[1] == "The advisor's mean regret is +31.2 (0.0 to +62.5) points."
+    assert said[1] == "The advisor's mean regret is +31.2 (-100.0 to +100.0) points."
     # Two tasks tell nothing apart, whatever their interval says.
     undecided = next(line for line in said if "differ in fewer than 6 tasks" in line)
     assert "always-LoRA" in undecided
     assert not any("lies wholly" in line for line in said)
 
 
-@pytest.mark.slow
 def test_tasks_in_which_both_chose_the_same_tell_nothing(tmp_path: Path) -> None:
     arms = [Made("zero-shot", right(5)), Made("lora", right(30)), Made("full", right(5))]
     names = [f"task-{number}" for number in range(7)]
@@ -164,14 +165,15 @@ def test_tasks_in_which_both_chose_the_same_tell_nothing(tmp_path: Path) -> None
     assert [any(worse in line for line in lines) for lines in said] == [True, False]
 
 
-@pytest.mark.slow
 def test_six_tasks_that_agree_tell_the_advisor_from_a_policy(tmp_path: Path) -> None:
-    arms = [Made("zero-shot", right(5)), Made("lora", right(30)), Made("full", right(31))]
-    names = [f"task-{number}" for number in range(6)]
-    runs = [make_run(tmp_path / n, arms, Material(task=n, run_id=n)) for n in names]
+    runs = []
+    for number, task in enumerate(f"task-{number}" for number in range(6)):
+        scores = {"zero-shot": 5 + number % 3, "lora": 30, "full": 31 + number % 2}
+        arms = [Made(method, right(hits)) for method, hits in scores.items()]
+        runs.append(make_run(tmp_path / task, arms, Material(task=task, run_id=task)))
     advice = advised("lora", "full", "zero-shot")
     said = in_short(verify([(run, advice) for run in runs], "a chart", "e" * 64))
-    # zero-shot stands in for rag and icl-nearest, 25 items behind; full is one item ahead.
+    # zero-shot stands in for rag and icl-nearest, far behind; full is an item or two ahead.
     assert (
         "The interval of advisor minus policy lies wholly below 0 (the advisor did better) for: "
         "always-ICL; always-RAG."

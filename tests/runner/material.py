@@ -28,7 +28,7 @@ def task(items: int = 12, corpus: bool = False) -> Task:
         instruction="Sort the letter.",
         labels=LABELS,
         metric="accuracy",
-        sha256="0" * 64,
+        sha256=os.environ.get("FAKE_TASK_SHA256", "0" * 64),
         train=tuple(_item(f"train-{n}", n % 3 == 0) for n in range(9)),
         validation=(_item("validation-0", False),),
         test=tuple(_item(f"test-{n}", n % 2 == 0) for n in range(items)),

@@ -9,7 +9,8 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
-from advisor.cli.bench import LiveWatcher, PlainWatcher, _as_folder, _live, bench, outcome
+from advisor.cli.bench import _as_folder, bench
+from advisor.cli.watching import LiveWatcher, PlainWatcher, live, outcome
 from advisor.errors import AdvisorError
 from benchmarks.plan import Plan
 from benchmarks.records import Arm, Failure
@@ -157,15 +158,29 @@ def test_plain_progress_says_a_line_a_phase() -> None:
     assert text.getvalue() == "[2/3] lora-s0\n  answering: 3\n  lora-s0: accuracy 0.500\n"
 
 
+def test_plain_progress_names_arms_that_run_side_by_side() -> None:
+    text = io.StringIO()
+    watcher = PlainWatcher(Console(file=text, highlight=False, markup=False))
+    for _ in range(2):
+        watcher.advanced(FINISHED, "answering", 1, 3)
+        watcher.advanced(Arm(name="rag"), "answering", 2, 3)
+    assert text.getvalue() == "  lora-s0: answering: 3\n  rag-s0: answering: 3\n"
+
+
 def test_live_progress_shows_the_arms_and_the_phase() -> None:
     text = io.StringIO()
     console = Console(file=text, force_terminal=True, width=100, highlight=False, markup=False)
-    with _live(console) as progress:
+    with live(console) as progress:
         watcher = LiveWatcher(progress)
         watcher.started(FINISHED, 1, 2)
         watcher.advanced(FINISHED, "training", 5, 10)
-        assert [task.description for task in progress.tasks] == ["arms", "lora-s0: training"]
-        assert (progress.tasks[1].completed, progress.tasks[1].total) == (5, 10)
+        watcher.advanced(Arm(name="rag"), "answering", 1, 3)
+        watcher.advanced(FINISHED, "training", 6, 10)
+        described = [task.description for task in progress.tasks]
+        assert described == ["arms", "lora-s0: training", "rag-s0: answering"]
+        assert (progress.tasks[1].completed, progress.tasks[1].total) == (6, 10)
+        watcher.advanced(Arm(name="rag"), "latency", 1, 3)
+        watcher.ended(Arm(name="rag", status="skipped"))
         watcher.ended(FINISHED)
-        assert [(task.completed, task.total) for task in progress.tasks] == [(1, 2)]
+        assert [(task.completed, task.total) for task in progress.tasks] == [(2, 2)]
     assert "lora-s0: accuracy 0.500" in text.getvalue()

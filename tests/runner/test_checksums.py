@@ -26,6 +26,7 @@ def test_a_checksum_is_the_last_field_and_comes_off_again() -> None:
     assert unsealed(b'{"a": 1}') == b'{"a": 1}'
 
 
+@pytest.mark.fault("every single bit of an answer is flipped, one after the other")
 def test_no_flipped_bit_changes_an_answer_unnoticed(tmp_path: Path) -> None:
     path = tmp_path / "responses.jsonl"
     with Appender(path, Response) as file:
@@ -38,6 +39,7 @@ def test_no_flipped_bit_changes_an_answer_unnoticed(tmp_path: Path) -> None:
         assert set(scan_lines(path, Response).records) <= {ANSWER}, place
 
 
+@pytest.mark.fault("every single bit of a record is flipped, one after the other")
 def test_no_flipped_bit_changes_a_record_unnoticed(tmp_path: Path) -> None:
     path, arm = tmp_path / "arm.json", Arm(name="lora", scores={"accuracy": 0.5})
     write_sealed(path, arm)
@@ -54,6 +56,7 @@ def test_no_flipped_bit_changes_a_record_unnoticed(tmp_path: Path) -> None:
             assert found == arm, place
 
 
+@pytest.mark.fault("a record is truncated")
 def test_a_record_that_lost_its_end_is_named(tmp_path: Path) -> None:
     path, arm = tmp_path / "arm.json", Arm(name="lora")
     write_sealed(path, arm)
@@ -64,6 +67,7 @@ def test_a_record_that_lost_its_end_is_named(tmp_path: Path) -> None:
             read_record(path, Arm)
 
 
+@pytest.mark.fault("a bit of an answer in a run is flipped")
 def test_a_flipped_answer_is_named_and_answered_again(tmp_path: Path) -> None:
     whole = bench(tmp_path / "run", tmp_path / "store", "zero-shot", "lora")
     path = tmp_path / "run" / "arms" / "lora-s0" / "responses.jsonl"
@@ -78,6 +82,7 @@ def test_a_flipped_answer_is_named_and_answered_again(tmp_path: Path) -> None:
     assert path.with_name("responses.jsonl.damaged").read_bytes() == lines[4] + b"\n"
 
 
+@pytest.mark.fault("the record of an arm is damaged")
 def test_a_damaged_arm_is_set_aside_and_keeps_its_answers(tmp_path: Path) -> None:
     whole = bench(tmp_path / "run", tmp_path / "store", "zero-shot", "lora")
     path = tmp_path / "run" / "arms" / "lora-s0" / "arm.json"
@@ -92,6 +97,7 @@ def test_a_damaged_arm_is_set_aside_and_keeps_its_answers(tmp_path: Path) -> Non
     assert path.with_name("arm.json.damaged").exists()
 
 
+@pytest.mark.fault("the manifest of a run is damaged")
 def test_a_damaged_manifest_ends_in_one_message(tmp_path: Path) -> None:
     bench(tmp_path / "run", tmp_path / "store", "zero-shot")
     path = tmp_path / "run" / "run.json"

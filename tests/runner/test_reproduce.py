@@ -43,9 +43,26 @@ def test_a_report_comes_out_again_to_the_last_bit(
     scores["scores"]["accuracy"] += 0.5
     (run / "arms" / "zero-shot-s0" / "arm.json").write_text(json.dumps(scores))
     assert advisor("reproduce", run, "--out", again).exit_code == 9
+    # Where this version computes an arm in another way, a number may move within noise.
+    scores["scores"]["accuracy"] -= 0.5
+    right = scores["scores"]["accuracy"] * 12
+    scores |= {"fingerprint": "0" * 64}
+    scores["scores"]["accuracy"] = (right + 1) / 12
+    (run / "arms" / "zero-shot-s0" / "arm.json").write_text(json.dumps(scores))
+    moved = advisor("reproduce", run, "--out", again, "--json")
+    assert moved.exit_code == 0, moved.output
+    verdicts = {(n["arm"], n["what"]): n["verdict"] for n in json.loads(moved.stdout)["numbers"]}
+    assert verdicts["zero-shot-s0", "accuracy"] == "within noise"
     # Nor is the run itself, or another bench, taken for a repetition.
     itself = advisor("reproduce", run, "--out", run)
     assert "is no repetition" in str(itself.exception)
+    # Nor is the repetition of another run.
+    other = tmp_path / "other"
+    shutil.copytree(run, other)
+    plan = (other / "plan.yaml").read_text()
+    (other / "plan.yaml").write_text(plan.replace("test: 12", "test: 11"))
+    mixed = advisor("reproduce", other, "--out", again)
+    assert "repeats another run" in str(mixed.exception)
     # Without its model's weights as they were, there is nothing to reproduce.
     changed = tmp_path / "changed"
     shutil.copytree(run, changed)

@@ -298,7 +298,11 @@ def test_other_accepted_answers_are_scored_without_answering_again(tmp_path: Pat
     resolved = material.resolve(material.plan("zero-shot"))
     task = resolved.task.model_copy(update={"sha256": "f" * 64})
     changed = type(resolved)(resolved.plan, task, resolved.setting, resolved.environment)
-    variables = {"PYTHONPATH": str(material.ROOT), "FAKE_PREPARED": str(note)}
+    variables = {
+        "PYTHONPATH": str(material.ROOT),
+        "FAKE_PREPARED": str(note),
+        "FAKE_TASK_SHA256": task.sha256,
+    }
     run(changed, tmp_path / "two", material.means(tmp_path / "store", variables=variables))
     second = read_run(tmp_path / "two")
     assert not note.exists()
@@ -385,3 +389,19 @@ def wait_until(holds, seconds: float = 20.0) -> None:
     while not holds():
         assert time.monotonic() < deadline, "waited too long"
         time.sleep(0.01)
+
+
+def test_a_task_that_changes_while_a_run_goes_on_fails_the_arms_that_see_it(tmp_path: Path) -> None:
+    changed = {"PYTHONPATH": str(material.ROOT), "FAKE_TASK_SHA256": "1" * 64}
+    found = bench(tmp_path / "run", tmp_path / "store", "zero-shot", variables=changed)
+    failure = found.arms[0].arm.failure
+    assert failure is not None and failure.kind == "user-error"
+    assert "has changed since the run began" in failure.message
+
+
+def test_a_task_that_can_no_longer_be_read_fails_the_arm_with_the_reason(tmp_path: Path) -> None:
+    broken = {"PYTHONPATH": str(material.ROOT), "FAKE_ITEMS": "no number"}
+    found = bench(tmp_path / "run", tmp_path / "store", "zero-shot", variables=broken)
+    failure = found.arms[0].arm.failure
+    assert failure is not None and failure.kind == "ValueError"
+    assert "no number" in failure.message and "Traceback" in failure.traceback

