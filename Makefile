@@ -31,7 +31,7 @@ demo: $(READY)  ## advice, real runs and a report, on a small cut
 
 test: check  ## everything, with real weights
 	@$(BIN)/advisor models pull
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(READY)  ## lint, types, import contracts, unit tests
 	$(BIN)/ruff format --check .

@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, stats
 from statsmodels.stats.contingency_tables import mcnemar
-from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import (
     confint_proportions_2indep,
     proportion_confint,
@@ -493,11 +492,14 @@ def _level(outcomes: Outcomes) -> tuple[float, Noise]:
 def holm(p_values: Sequence[float]) -> list[float]:
     """P-values corrected for their number, in the same order.
 
-    Source: Holm 1979; by statsmodels.
+    Source: Holm 1979. Not by statsmodels, whose ``multipletests`` collects the garbage of the whole
+    process at every call: a third of the time of ``make simulate``. A test compares the two.
     """
-    if not p_values:
-        return []
-    return [float(p) for p in multipletests(p_values, method="holm")[1]]
+    ascending = np.argsort(p_values, kind="stable")
+    raised = np.asarray(p_values)[ascending] * np.arange(len(p_values), 0, -1)
+    corrected = np.empty(len(p_values))
+    corrected[ascending] = np.minimum(np.maximum.accumulate(raised), 1)
+    return [float(p) for p in corrected]
 
 
 def detectable_difference(items: int, discordance: float, tests: int = 1) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -24,7 +23,7 @@ from advisor.questionnaire import (
 from advisor.ranking import outcome, places, said_on
 from advisor.recommend import recommend
 from advisor.sizing import estimate_method
-from tests.advisor.cells import End, ends, values, ways
+from tests.advisor.cells import ends, values, ways
 
 CHART = load_flowchart()
 PEFT = {"lora", "rag+lora", "raft"}
@@ -33,13 +32,8 @@ RETRIEVING = {"rag", "rag+lora", "raft"}
 VERDICTS = {"no_adaptation", "no_language_model", "no_method_fits", "no_method_reaches"}
 
 
-@cache
-def _ends(**shared: Any) -> frozenset[End]:
-    return frozenset(ends(CHART, shared))
-
-
 def _firsts(**shared: Any) -> set[str]:
-    return {end.first(CHART) for end in _ends(**shared)}
+    return {end.first(CHART) for end in ends(CHART, shared)}
 
 
 @pytest.mark.slow
@@ -76,8 +70,8 @@ def test_changing_knowledge_is_never_injected_by_tuning(
 def test_private_data_are_never_for_a_hosted_model(leave: bool | None) -> None:
     private = {"model_access": "hosted", "data_may_leave": leave, "knowledge_private": True}
     for knowledge in (None, "static", "changing"):
-        assert _firsts(**private, knowledge=knowledge) == {"no_method_fits"}
-        found = _ends(**private, knowledge=knowledge)
+        found = ends(CHART, {**private, "knowledge": knowledge})
+        assert {end.first(CHART) for end in found} == {"no_method_fits"}
         assert all(end.blocked == set(CHART.methods) for end in found)
 
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from scipy import stats
 from sklearn.metrics import f1_score
+from statsmodels.stats.multitest import multipletests
 
 from benchmarks import statistics
 from benchmarks.statistics import Outcomes, mean_outcomes
@@ -92,6 +93,13 @@ def test_holm_multiplies_step_by_step_and_never_falls() -> None:
     # By hand: .01*3, then .02*2 = .04, then max(.04, .03*1).
     assert statistics.holm([0.03, 0.01, 0.02]) == pytest.approx([0.04, 0.03, 0.04])
     assert statistics.holm([]) == []
+
+
+@given(some.lists(some.floats(0, 1), min_size=1, max_size=60))
+@settings(max_examples=30)
+def test_holm_is_as_by_statsmodels(p_values: list[float]) -> None:
+    theirs = multipletests(p_values, method="holm")[1]
+    assert statistics.holm(p_values) == pytest.approx(theirs, rel=1e-15, abs=0)
 
 
 def test_the_interval_of_right_and_wrong_is_agresti_and_mins_with_a_t_quantile() -> None:
