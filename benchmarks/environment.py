@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -69,6 +69,15 @@ def allowed_cores() -> int:
     else:
         allowed = os.cpu_count() or 1
     return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed))
+
+
+def changes(then: Mapping[str, str | None], now: Mapping[str, str | None]) -> list[str]:
+    """Every difference, as ``name: then -> now``; None is what one side does not have."""
+    return [
+        f"{name}: {then.get(name)} -> {now.get(name)}"
+        for name in {**then, **now}
+        if then.get(name) != now.get(name)
+    ]
 
 
 def cpu_name() -> str:

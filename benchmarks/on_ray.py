@@ -19,7 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from benchmarks.environment import FURTHER_LIBRARIES, LIBRARIES, gpu_name, library_versions
+from benchmarks.environment import (
+    FURTHER_LIBRARIES,
+    LIBRARIES,
+    changes,
+    gpu_name,
+    library_versions,
+)
 from benchmarks.records import Arm, Failure
 from benchmarks.sharding import parts_of
 from benchmarks.store import (
@@ -309,12 +315,7 @@ def _refuse_other_machine(ground: Mapping[str, str | None]) -> None:
     Raises:
         RunError: each difference is named.
     """
-    here = _ground(gpu="GPU" in ground)
-    other = [
-        f"{name}: {ground.get(name)} -> {here.get(name)}"
-        for name in sorted({*ground, *here})
-        if ground.get(name) != here.get(name)
-    ]
+    other = changes(ground, _ground(gpu="GPU" in ground))
     if other:
         raise RunError(
             f"machine {socket.gethostname()} of the Ray cluster is not like the one that began "

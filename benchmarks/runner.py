@@ -262,24 +262,20 @@ def _refuse_change(manifest: RunManifest, resolved: Resolved, folder: Path) -> N
         "model": resolved.setting.model_sha256,
         "embedder": resolved.setting.embedder_sha256,
         "GPU": resolved.environment.gpu,
-        "libraries": resolved.environment.libraries,
         "plan.yaml": resolved.plan.sha256,
+        **resolved.environment.libraries,
     }
     then = {
         "task": manifest.task.sha256,
         "model": manifest.model_sha256,
         "embedder": manifest.embedder_sha256,
         "GPU": manifest.environment.gpu,
-        "libraries": manifest.environment.libraries,
         "plan.yaml": manifest.plan_sha256,
+        **manifest.environment.libraries,
     }
-    changed = _changes(then, now)
+    changed = environment.changes(then, now)
     if changed:
         raise _changed_since(folder, changed)
-
-
-def _changes(then: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
-    return [f"  {name}: {then[name]} -> {now[name]}" for name in now if now[name] != then[name]]
 
 
 def refuse_other_ground(run: Run) -> None:
@@ -301,18 +297,21 @@ def refuse_other_ground(run: Run) -> None:
         "model": models.resolve(plan.model).sha256,
         "embedder": models.resolve(plan.embedder).sha256,
     }
-    changed = _changes(then, now)
+    changed = environment.changes(then, now)
     if changed:
-        listed = "\n".join(changed)
-        raise RunError(f"{manifest.id} rests on what is no longer as it was:\n{listed}")
+        raise RunError(f"{manifest.id} rests on what is no longer as it was:\n{_listed(changed)}")
 
 
 def _changed_since(folder: Path, changed: Sequence[str]) -> RunError:
     return RunError(
         f"{folder} cannot be resumed, because this has changed since it was begun:\n"
-        + "\n".join(changed)
-        + f"\nStart a new run: advisor bench {folder}/plan.yaml --out FOLDER"
+        f"{_listed(changed)}\n"
+        f"Start a new run: advisor bench {folder}/plan.yaml --out FOLDER"
     )
+
+
+def _listed(changed: Sequence[str]) -> str:
+    return "\n".join(f"  {change}" for change in changed)
 
 
 def _manifest(resolved: Resolved, folder: Path, arms: Sequence[Arm], command: str) -> RunManifest:
@@ -368,7 +367,7 @@ class Bench:
             whole = self.folder.repair_arm(fresh.folder, len(self.resolved.task.test))
             arm = self.folder.read_arm(fresh.folder)
             if arm.fingerprint != fresh.fingerprint:
-                how = f"  {arm.folder}: this version trains, answers or scores in another way"
+                how = f"{arm.folder}: this version trains, answers or scores in another way"
                 raise _changed_since(self.folder.path, [how])
             if arm.status in ("failed", "skipped") or (arm.status == "finished" and not whole):
                 pending = arm.model_copy(

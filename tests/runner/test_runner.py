@@ -238,16 +238,18 @@ def test_a_damaged_line_of_a_finished_arm_is_answered_again(tmp_path: Path) -> N
     assert answers(read_run(tmp_path / "run")) == answers(before)
 
 
-def test_a_run_cannot_be_resumed_with_another_model(tmp_path: Path) -> None:
+def test_a_run_cannot_be_resumed_with_another_model_or_library(tmp_path: Path) -> None:
     bench(tmp_path / "run", tmp_path / "store", "zero-shot")
 
     def other(plan):
         found = material.resolve(plan)
         setting = material.setting(model_sha256="9" * 64)
-        return type(found)(found.plan, found.task, setting, found.environment)
+        environment = found.environment.model_copy(update={"libraries": {"torch": "2.14.0"}})
+        return type(found)(found.plan, found.task, setting, environment)
 
     means = material.means(tmp_path / "store", resolver=other)
-    with pytest.raises(RunError, match=f"model: {'1' * 64} -> {'9' * 64}"):
+    changed = f"begun:\n  model: {'1' * 64} -> {'9' * 64}\n  torch: 2.13.0 -> 2.14.0\n"
+    with pytest.raises(RunError, match=changed):
         resume(tmp_path / "run", means)
 
 

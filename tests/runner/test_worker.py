@@ -9,6 +9,7 @@ from benchmarks.environment import (
     FURTHER_LIBRARIES,
     LIBRARIES,
     allowed_cores,
+    changes,
     collect,
     peak_memory_bytes,
 )
@@ -96,6 +97,17 @@ def test_the_environment_names_the_machine() -> None:
     assert 1 <= found.cores == allowed_cores()
     assert set(found.libraries) <= {*LIBRARIES, *FURTHER_LIBRARIES}
     assert found.libraries["torch"]
+
+
+def test_a_change_names_what_differs_alone() -> None:
+    then = {"torch": "2.13.0", "scipy": "1.17.1", "GPU": None}
+    assert changes(then, then) == []
+    now = {"torch": "2.14.0", "GPU": None, "ray": "2.50.0"}
+    assert changes(then, now) == [
+        "torch: 2.13.0 -> 2.14.0",
+        "scipy: 1.17.1 -> None",
+        "ray: None -> 2.50.0",
+    ]
 
 
 def test_peak_memory_is_in_bytes() -> None:
