@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from inspect import signature
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,17 @@ import pytest
 import torch
 from transformers import (
     AutoModelForCausalLM,
+    DeepseekV3Config,
+    DiffLlamaConfig,
+    DogeConfig,
     Gemma2Config,
     GemmaConfig,
     GPTNeoXConfig,
     GptOssConfig,
     GraniteConfig,
     LlamaConfig,
+    LlamaForCausalLM,
+    MiniMaxConfig,
     MistralConfig,
     OlmoConfig,
     Phi3Config,
@@ -27,6 +33,7 @@ from transformers import (
 )
 
 from strategies.attention import can_share
+from strategies.errors import ModelError
 from strategies.inference import Engine
 from strategies.models import ResolvedModel, load_tokenizer
 
@@ -75,6 +82,61 @@ def test_answers_are_those_of_plain_generate_and_of_a_full_reading(
     engine = Engine(model, load_tokenizer(ResolvedModel("tiny", tiny_model, "0")))
     assert engine._shares
     engine._shares = not copied  # as on a GPU
+    _expect_plain_answers(engine, plain)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        # Values that attention takes are not those of the cache.
+        DiffLlamaConfig(**_GROUPED),
+        DogeConfig(**_GROUPED),
+        # Keys are longer than values.
+        DeepseekV3Config(
+            **_SHAPE,
+            num_key_value_heads=4,
+            q_lora_rank=16,
+            kv_lora_rank=16,
+            qk_rope_head_dim=8,
+            qk_nope_head_dim=8,
+            v_head_dim=8,
+            first_k_dense_replace=2,
+        ),
+    ],
+    ids=lambda config: type(config).__name__,
+)
+def test_what_does_not_agree_with_a_plain_forward_pass_is_not_shared(
+    config: Any, tiny_model: Path
+) -> None:
+    plain, model = _model(config), _model(config)
+    engine = Engine(model, load_tokenizer(ResolvedModel("tiny", tiny_model, "0")))
+    assert engine._attends_fully
+    assert not engine._shares
+    _expect_plain_answers(engine, plain)
+
+
+def test_a_model_that_cannot_go_on_from_a_cache_is_refused(tiny_model: Path) -> None:
+    model = _model(MiniMaxConfig(**_SIZED, num_local_experts=2, num_experts_per_tok=1))
+    with pytest.raises(ModelError, match=r"MiniMaxForCausalLM cannot be .*: ValueError: MiniMax"):
+        Engine(model, load_tokenizer(ResolvedModel("tiny", tiny_model, "0")))
+
+
+def test_a_model_that_goes_on_wrongly_is_refused(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = _model(SPLIT[0])
+    forward = LlamaForCausalLM.forward
+
+    def forgetful(self: Any, attention_mask: Any = None, **kwargs: Any) -> Any:
+        return forward(self, **{**kwargs, "position_ids": None})
+
+    forgetful.__signature__ = signature(forward)  # type: ignore[attr-defined]
+    monkeypatch.setattr(LlamaForCausalLM, "forward", forgetful)
+    with pytest.raises(ModelError, match="goes on otherwise than in one forward pass"):
+        Engine(model, load_tokenizer(ResolvedModel("tiny", tiny_model, "0")))
+
+
+def _expect_plain_answers(engine: Engine, plain: Any) -> None:
     for made in engine.generate(PROMPTS, 8):
         prompt = PROMPTS[made.index]
         out = plain.generate(
