@@ -15,8 +15,9 @@ from strategies.settings import TrainingSettings
 class LoraWeights(Weights):
     """Low-rank adaptation (Hu et al. 2021, arXiv:2106.09685).
 
-    Adapters sit on all linear layers but the output head, and the learning rate is about ten
-    times that of full fine-tuning ("LoRA without regret", Thinking Machines 2025).
+    Adapters sit on all linear layers but the output head (and those that none fits on), and the
+    learning rate is about ten times that of full fine-tuning ("LoRA without regret", Thinking
+    Machines 2025).
 
     Attributes:
         rank: r, inner dimension of the update.
@@ -49,7 +50,10 @@ class LoraWeights(Weights):
         """See `Weights.wrap`; B starts at 0, so the wrapped model answers like the base."""
         from peft import get_peft_model
 
-        return get_peft_model(model, self.config())
+        config = self.config()
+        if self.target_modules == "all-linear":
+            config.exclude_modules = _without_adapter(model) or None
+        return get_peft_model(model, config)
 
     def save(self, model: Any, folder: Path) -> None:
         """See `Weights.save`; an ordinary PEFT checkpoint."""
@@ -60,3 +64,20 @@ class LoraWeights(Weights):
         from peft import PeftModel
 
         return PeftModel.from_pretrained(base(), folder).merge_and_unload()
+
+
+def _without_adapter(model: Any) -> list[str]:
+    """Linear layers that an adapter would break.
+
+    Fast kernels of a state-space mixer (the one with the parameters A and D) take its output
+    layer's weight past the layer, and a router of experts gives back more than a product.
+    """
+    from torch import nn
+
+    found = []
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Linear) and type(module).__name__.endswith("Router"):
+            found.append(name)
+        elif {"A_log", "D"} <= dict(module.named_parameters(recurse=False)).keys():
+            found.append(f"{name}.out_proj")
+    return found

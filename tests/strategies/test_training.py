@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, FalconH1Config, Llama4TextConfig, LlamaConfig
 
 from strategies.checkpoints import last_whole_checkpoint, seal
 from strategies.data import Example, Message, Prompt
@@ -25,7 +27,18 @@ from strategies.training import (
     train,
 )
 from strategies.weights.full import FullWeights
+from strategies.weights.peft import LoraWeights
 
+SHAPE = {
+    "vocab_size": 400,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 8,
+    "pad_token_id": 0,
+}
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
 PAIRS = [
     (
@@ -214,3 +227,47 @@ def test_no_example_is_longer_than_the_models_context(tiny_model: Path, tmp_path
         patch.setattr(LeftPaddingCollator, "__call__", watched)
         train(job, tmp_path / "c", tmp_path / "w")
     assert widths == [512]
+
+
+@pytest.mark.parametrize(
+    ("config", "without"),
+    [
+        (
+            FalconH1Config(
+                **SHAPE,
+                mamba_d_ssm=64,
+                mamba_n_heads=8,
+                mamba_d_head=8,
+                mamba_d_state=8,
+                mamba_n_groups=1,
+            ),
+            {"mamba.out_proj"},
+        ),
+        (
+            Llama4TextConfig(**SHAPE, num_local_experts=2, interleave_moe_layer_step=1),
+            {"feed_forward.router"},
+        ),
+        (LlamaConfig(**SHAPE), set()),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_adapters_sit_on_every_linear_layer_that_takes_one(config: Any, without: set[str]) -> None:
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(config)
+    layer = re.compile(r"model\.layers\.\d+\.")
+    linear = {
+        layer.sub("", name)
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Linear) and name != "lm_head"
+    }
+    wrapped = LoraWeights().wrap(model)
+    adapted = {
+        layer.sub("", name.removeprefix("base_model.model.").removesuffix(".lora_A.default"))
+        for name, _ in wrapped.named_modules()
+        if name.endswith(".lora_A.default")
+    }
+    assert linear - adapted == without
+    ids = torch.tensor([[5, 6, 7, 8]])
+    loss = wrapped(input_ids=ids, labels=ids).loss
+    loss.backward()
+    assert loss.isfinite()
