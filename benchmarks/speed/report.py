@@ -79,7 +79,7 @@ def _blocks(
         *_growth(grown),
         Heading(2, "Start-up"),
         Table(
-            ["command", "processor seconds, median of five", "goal"],
+            ["command", "processor seconds, median of five after a first", "goal"],
             [
                 [Code(each.command), f"{each.median:.2f}", GOALS.get(each.command, "")]
                 for each in starts.commands
