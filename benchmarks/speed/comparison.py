@@ -46,12 +46,14 @@ class Comparison:
         untrained: names of methods that train nothing.
         lora: names of methods that answer with one adapter.
         full: names of methods that answer with the same fully tuned weights.
+        peer_batch_size: of those that were tried, the one at which the peer answers fastest.
     """
 
     task: str
     untrained: tuple[str, ...]
     lora: tuple[str, ...]
     full: tuple[str, ...]
+    peer_batch_size: int
 
     @property
     def methods(self) -> tuple[Method, ...]:
@@ -64,12 +66,14 @@ GENERATED = Comparison(
     untrained=("zero-shot", "icl-random", "icl-nearest", "rag"),
     lora=("lora", "rag+lora"),
     full=("full",),
+    peer_batch_size=16,
 )
 CHOSEN = Comparison(
     task="ticket-triage",
     untrained=("zero-shot", "icl-random", "icl-nearest"),
     lora=("lora", "icl-nearest+lora"),
     full=("full", "icl-nearest+full"),
+    peer_batch_size=2,
 )
 
 
@@ -244,7 +248,7 @@ def _case(name: str, comparison: Comparison) -> Case:
         peer_is="a script around lm-eval's `hf` model and TRL's `SFTTrainer`",
         goal=2.5,
         items=40,
-        peer_batch_size=16,
+        peer_batch_size=comparison.peer_batch_size,
         sides={"peer": _peer(comparison), "ours": _ours(comparison)},
         agree=agree,
         pairs=3,
