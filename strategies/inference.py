@@ -100,10 +100,10 @@ class Engine:
         self._stop_ids = self.renderer.stop_ids | _end_ids(model)
         self._vocabulary = int(model.get_input_embeddings().weight.shape[0])
         self._prefix = Prefix()
-        self._attends_fully, self._shares = self._fastest_way()
+        self._take_fastest_way()
 
-    def _fastest_way(self) -> tuple[bool, bool]:
-        """Whether tokens see all before them, and whether rows share what they begin with.
+    def _take_fastest_way(self) -> None:
+        """Settle whether tokens see all before them, and whether rows share what they begin with.
 
         What a model's parts say of that is tried out: an architecture that does more than they
         tell is read more plainly.
@@ -128,7 +128,7 @@ class Engine:
                 why = f"{type(error).__name__}: {error}"
                 continue
             if not deviation > most:
-                return self._attends_fully, self._shares
+                return
             why = "it goes on otherwise than in one forward pass"
         raise ModelError(
             f"{type(self.model).__name__} cannot be answered with. Behind a beginning that is read "

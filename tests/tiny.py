@@ -20,6 +20,13 @@ TEXTS = (
     "which colour has it? yes no maybe one two three",
 )
 
+SHAPE = {
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+}
+
 
 def make_tiny_model(folder: Path, *, chat: bool = True) -> Path:
     """Write a random Llama of two layers with a byte-level tokenizer into a folder."""
@@ -48,10 +55,7 @@ def make_tiny_model(folder: Path, *, chat: bool = True) -> Path:
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=len(wrapped),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
+        **SHAPE,
         num_key_value_heads=2,
         max_position_embeddings=512,
         initializer_range=0.5,

@@ -36,13 +36,11 @@ from strategies.attention import can_share
 from strategies.errors import ModelError
 from strategies.inference import Engine
 from strategies.models import ResolvedModel, load_tokenizer
+from tests.tiny import SHAPE
 
 _SHAPE = {
     "vocab_size": 400,
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
+    **SHAPE,
     "max_position_embeddings": 256,
     "initializer_range": 0.5,
     "pad_token_id": 0,

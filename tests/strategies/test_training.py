@@ -28,13 +28,11 @@ from strategies.training import (
 )
 from strategies.weights.full import FullWeights
 from strategies.weights.peft import LoraWeights
+from tests.tiny import SHAPE
 
-SHAPE = {
+_SHAPE = {
     "vocab_size": 400,
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
+    **SHAPE,
     "num_key_value_heads": 2,
     "head_dim": 8,
     "pad_token_id": 0,
@@ -234,7 +232,7 @@ def test_no_example_is_longer_than_the_models_context(tiny_model: Path, tmp_path
     [
         (
             FalconH1Config(
-                **SHAPE,
+                **_SHAPE,
                 mamba_d_ssm=64,
                 mamba_n_heads=8,
                 mamba_d_head=8,
@@ -244,10 +242,10 @@ def test_no_example_is_longer_than_the_models_context(tiny_model: Path, tmp_path
             {"mamba.out_proj"},
         ),
         (
-            Llama4TextConfig(**SHAPE, num_local_experts=2, interleave_moe_layer_step=1),
+            Llama4TextConfig(**_SHAPE, num_local_experts=2, interleave_moe_layer_step=1),
             {"feed_forward.router"},
         ),
-        (LlamaConfig(**SHAPE), set()),
+        (LlamaConfig(**_SHAPE), set()),
     ],
     ids=lambda value: type(value).__name__,
 )
