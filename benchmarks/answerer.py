@@ -9,25 +9,36 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.environment import peak_memory_bytes, setting_of
-from benchmarks.fingerprint import weights_fingerprint
+from benchmarks.fingerprint import Setting, weights_fingerprint
 from benchmarks.plan import Plan
 from benchmarks.records import Cost, CurvePoint, Response
-from benchmarks.store import Artifact, ArtifactStore
-from benchmarks.tasks.task import Item, Task
-from strategies.data import Prompt
+from benchmarks.store import Artifact, ArtifactStore, read_record, write_record
+from benchmarks.tasks.catalogue import LM_EVAL
+from benchmarks.tasks.metrics import aggregate
+from benchmarks.tasks.task import Item, Task, fixed_order
+from strategies.data import Example, Prompt
 from strategies.device import resolve_device, set_threads, torch_dtype
 from strategies.embedding import load_embedder
 from strategies.errors import NotApplicableError
 from strategies.method import Method, Prompter
-from strategies.models import load_model, load_tokenizer, resolve
+from strategies.models import load_config, load_model, load_tokenizer, resolve
 from strategies.progress import Progress
 from strategies.settings import Precision
+from strategies.training_record import RateChoice, TrainingRecord
 
 if TYPE_CHECKING:
     from strategies.inference import Engine
     from strategies.training import TrainingJob
 
-_WEIGHTS, _CURVE = "weights", "curve.jsonl"
+_WEIGHTS, _CURVE, _RECORD, _RATE = "weights", "curve.jsonl", "training.json", "rate.json"
+# Validation items on which the task's metric is measured, before and after training: answers are
+# generated one token at a time.
+_MOST_METRIC_ITEMS = 100
+# Without a validation split, this share of the training items stands in for one, if they are so
+# many at least.
+_HELD_OUT_SHARE, _LEAST_TO_SPLIT = 0.2, 20
+# A learning rate is settled once for all seeds, with this one.
+_RATE_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -38,12 +49,14 @@ class Prepared:
         answerer: answers items.
         cost: training, indexing and artifact figures; the rest is measured while answering.
         curve: the training curve, empty when nothing trains.
+        training: how the weights came about; None when nothing trains.
         reused: ``weights`` when they came out of the artifact store.
     """
 
     answerer: StrategyAnswerer
     cost: Cost
     curve: tuple[CurvePoint, ...] = ()
+    training: TrainingRecord | None = None
     reused: tuple[str, ...] = ()
 
 
@@ -217,12 +230,14 @@ class _Preparation:
         trained = artifact.cost if artifact else Cost(trainable_parameters=0, artifact_bytes=0)
         size = artifact.bytes if artifact else 0
         longest = self.plan.max_new_tokens or self.task.max_new_tokens
+        engine = self._engine(artifact.path / _WEIGHTS if artifact else None)
         return Prepared(
-            answerer=StrategyAnswerer(self._engine(artifact), prompter, longest, self.task.stop),
+            answerer=StrategyAnswerer(engine, prompter, longest, self.task.stop),
             cost=trained.model_copy(
                 update={"index_seconds": index_seconds, "artifact_bytes": size + index_bytes}
             ),
             curve=_curve(artifact.path) if artifact else (),
+            training=read_record(artifact.path / _RECORD, TrainingRecord) if artifact else None,
             reused=("weights",) if artifact and artifact.reused else (),
         )
 
@@ -230,61 +245,168 @@ class _Preparation:
         setting = setting_of(self.plan, self.model.sha256, self.embedder.sha256)
         fingerprint = weights_fingerprint(setting, self.task, self.method, self.seed)
         scratch = artifacts.scratch("weights", fingerprint)
-        return artifacts.obtain(
-            "weights", fingerprint, lambda draft: self._train(scratch, draft, progress)
-        )
 
-    def _train(self, scratch: Path, folder: Path, progress: Progress) -> Cost:
-        from strategies.training import train
+        def make(draft: Path) -> Cost:
+            choice = self._rate(setting, artifacts, progress)
+            return self._train(choice, scratch, draft, progress)
 
-        job = self._job()
-        trained = train(job, scratch / "checkpoints", folder / _WEIGHTS, progress)
-        points = [CurvePoint.model_validate(point) for point in trained.curve]
+        return artifacts.obtain("weights", fingerprint, make)
+
+    def _rate(
+        self, setting: Setting, artifacts: ArtifactStore, progress: Progress
+    ) -> RateChoice | None:
+        """The settled learning rate; None where the plan fixes it or nothing can be validated."""
+        from strategies.rate_search import choose_rate
+
+        if not self._automatic or not self._splits()[1]:
+            return None
+        fingerprint = weights_fingerprint(setting, self.task, self.method, None)
+        scratch = artifacts.scratch("rates", fingerprint)
+
+        def make(draft: Path) -> Cost:
+            job = self._job(_RATE_SEED)
+            choice = choose_rate(job, scratch, scratch / "trial", progress)
+            write_record(draft / _RATE, choice)
+            return Cost(train_seconds=choice.seconds)
+
+        return read_record(artifacts.obtain("rates", fingerprint, make).path / _RATE, RateChoice)
+
+    def _train(
+        self, choice: RateChoice | None, scratch: Path, folder: Path, progress: Progress
+    ) -> Cost:
+        from strategies.attempts import Check, train_until_improved
+
+        job = self._job(self.seed)
+        fixed = not self._automatic
+        if not fixed:
+            job = job.at_rate(
+                choice.rate if choice else job.weights.first_rate(load_config(self.model))
+            )
+        items = self._splits()[1][:_MOST_METRIC_ITEMS]
+        check = Check(lambda saved: self._metric(items, saved), len(items), repeat=not fixed)
+        outcome = train_until_improved(job, check, scratch, folder / _WEIGHTS, progress)
+        points = [CurvePoint.model_validate(point) for point in outcome.trained.curve]
         (folder / _CURVE).write_text(
             "".join(point.model_dump_json() + "\n" for point in points), encoding="utf-8"
         )
+        record = TrainingRecord(
+            choice=choice,
+            validation_items=len(job.validation),
+            held_out=0 if self.data.validation else len(job.validation),
+            metric_items=len(items) if outcome.start_metric is not None else 0,
+            start_loss=outcome.trained.start_loss,
+            start_metric=outcome.start_metric,
+            attempts=outcome.attempts,
+            kept=outcome.kept,
+        )
+        write_record(folder / _RECORD, record)
+        searched = choice.seconds if choice else 0.0
         return Cost(
-            train_seconds=trained.seconds,
-            trainable_parameters=trained.trainable_parameters,
+            train_seconds=searched + sum(attempt.seconds for attempt in outcome.attempts),
+            trainable_parameters=outcome.trained.trainable_parameters,
             peak_memory_bytes=peak_memory_bytes(),
         )
 
-    def _job(self) -> TrainingJob:
+    def _job(self, seed: int) -> TrainingJob:
         from strategies.rendering import Renderer
         from strategies.training import TrainingJob
 
-        rendered = self.method.rendered_for_training
-        prompter = rendered.prepare(self.data, self.embedder, self.seed)
-        train, validation = self.data.train, self.data.validation
+        train, validation = self._splits()
         return TrainingJob(
             weights=self.method.weights,
             load_base=self._load_base,
             renderer=Renderer(self.tokenizer),
-            examples=list(zip(prompter.prompts(train, training=True), train, strict=True)),
-            validation=list(
-                zip(prompter.prompts(validation, training=True), validation, strict=True)
-            )
-            if validation
-            else [],
-            seed=self.seed,
+            examples=self._rendered(train, seed),
+            validation=self._rendered(validation, seed),
+            seed=seed,
             precision=self.precision,
             device=self.device,
         )
 
+    def _rendered(self, items: Sequence[Item], seed: int) -> list[tuple[Prompt, Example]]:
+        if not items:
+            return []
+        prompter = self.method.rendered_for_training.prepare(self.data, self.embedder, seed)
+        return list(zip(prompter.prompts(items, training=True), items, strict=True))
+
+    def _splits(self) -> tuple[Sequence[Item], Sequence[Item]]:
+        """Training and validation items; without a validation split, some of the former."""
+        train, validation = self.task.train, self.task.validation
+        if validation or len(train) < _LEAST_TO_SPLIT:
+            return train, validation
+        return split_off(train, _HELD_OUT_SHARE)
+
+    @property
+    def _automatic(self) -> bool:
+        """Whether the plan leaves the learning rate open."""
+        settings = self.method.weights.training
+        return settings is not None and settings.learning_rate == "auto"
+
+    def _metric(self, items: Sequence[Item], saved: Path | None) -> float | None:
+        """The task's metric on validation items, answered as the training examples are shown."""
+        if self.task.id.startswith(LM_EVAL):
+            return None  # lm-eval scores the items of its own test split alone.
+        answerer = StrategyAnswerer(
+            self._engine(saved),
+            _ShownAsInTraining(
+                self.method.rendered_for_training.prepare(self.data, self.embedder, self.seed)
+            ),
+            self.task.max_new_tokens,
+            self.task.stop,
+        )
+        texts = {response.id: response.text for response in answerer.answer(items)}
+        return aggregate(self.task, self.task.metric, items, [texts[item.id] for item in items])
+
     def _load_base(self) -> Any:
         return load_model(self.model, "fp32", self.device)
 
-    def _engine(self, artifact: Artifact | None) -> Engine:
+    def _engine(self, saved: Path | None) -> Engine:
+        """The model to answer with.
+
+        Args:
+            saved: folder of trained weights; None is the model as it comes.
+        """
         from strategies.inference import Engine
 
-        if artifact is None:
+        if saved is None:
             model = load_model(self.model, self.precision, self.device)
         else:
             # An adapter is merged in fp32 and rounded once, whatever the precision.
-            model = self.method.weights.load(self._load_base, artifact.path / _WEIGHTS)
+            model = self.method.weights.load(self._load_base, saved)
         return Engine(
             model.to(device=self.device, dtype=torch_dtype(self.precision)).eval(), self.tokenizer
         )
+
+
+@dataclass(frozen=True)
+class _ShownAsInTraining:
+    """A prompter that shows items as it shows training examples."""
+
+    prompter: Prompter
+
+    def prompts(self, examples: Sequence[Example], *, training: bool = True) -> list[Prompt]:
+        return self.prompter.prompts(examples, training=True)
+
+
+def split_off(items: Sequence[Item], share: float) -> tuple[list[Item], list[Item]]:
+    """Divide items into those to train on and those to validate on; groups stay together.
+
+    Args:
+        items: at least two.
+        share: of the items that are set aside, about.
+    """
+    wanted = max(1, round(share * len(items)))
+    aside: set[str] = set()
+    groups: dict[str, list[Item]] = {}
+    for item in items:
+        groups.setdefault(item.group or f"item {item.id}", []).append(item)
+    for name in sorted(groups, key=fixed_order):
+        if len(aside) < wanted and len(aside) + len(groups[name]) < len(items):
+            aside.update(item.id for item in groups[name])
+    return (
+        [item for item in items if item.id not in aside],
+        [item for item in items if item.id in aside],
+    )
 
 
 def _index_cost(prompter: Prompter) -> tuple[float | None, int]:

@@ -41,10 +41,11 @@ class Setting(Frozen):
     libraries: dict[str, str]
 
 
-def weights_fingerprint(setting: Setting, task: Task, method: Method, seed: int) -> str:
+def weights_fingerprint(setting: Setting, task: Task, method: Method, seed: int | None) -> str:
     """Hash of what can change trained weights: the prompting at inference does not.
 
     So ``lora`` and ``rag+lora`` share one adapter, where the latter trains without retrieval.
+    A learning rate is settled for all seeds at once: for it, the seed is None.
     """
     rendered = method.rendered_for_training
     return sha256_of_data(
@@ -57,6 +58,7 @@ def weights_fingerprint(setting: Setting, task: Task, method: Method, seed: int)
             "instruction": task.instruction,
             "train": _examples(task.train),
             "validation": _examples(task.validation),
+            "metric": _metric(task),
             "corpus": _corpus(task) if "corpus" in rendered.needs else None,
             "seed": seed,
         }
@@ -137,6 +139,17 @@ def _setting(setting: Setting, *, uses_embedder: bool) -> dict[str, Any]:
 
 def _prompting(prompting: Prompting) -> dict[str, Any]:
     return {"config": prompting.model_dump(mode="json"), "text_version": prompting.text_version}
+
+
+def _metric(task: Task) -> dict[str, Any]:
+    """What decides whether a training improved on the start."""
+    return {
+        "name": task.metric,
+        "kind": task.kind,
+        "checks": [check.model_dump(mode="json") for check in task.checks],
+        "max_new_tokens": task.max_new_tokens,
+        "stop": task.stop,
+    }
 
 
 def _examples(examples: Iterable[Example]) -> list[dict[str, Any]]:

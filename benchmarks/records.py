@@ -15,6 +15,7 @@ from typing import Literal
 from pydantic import Field
 
 from strategies.data import Frozen
+from strategies.training_record import TrainingRecord
 
 
 class Response(Frozen):
@@ -89,7 +90,8 @@ class Cost(Frozen):
     """What an arm cost, measured. Reused work keeps the cost it once had. None: not measured.
 
     Attributes:
-        train_seconds: wall time of training, validation included.
+        train_seconds: wall time of training: the search for a learning rate, repeated trainings
+            and validation included.
         index_seconds: wall time of chunking, embedding and indexing.
         answer_seconds: wall time of answering all test items in batches.
         peak_memory_bytes: peak resident memory of the arm's process (GPU peak when on GPU).
@@ -138,6 +140,7 @@ class Arm(Frozen):
             not measured.
         recall_at_k: share of items with gold passages for which a gold passage was shown.
         curve: the training curve, [] when nothing trained.
+        training: how the weights came about; None when nothing trained, or not recorded.
         reused: what came out of the artifact store: ``weights``, ``answers``.
     """
 
@@ -153,6 +156,7 @@ class Arm(Frozen):
     recall_at_k: float | None = None
     cost: Cost = Cost()
     curve: tuple[CurvePoint, ...] = ()
+    training: TrainingRecord | None = None
     reused: tuple[str, ...] = ()
     failure: Failure | None = None
 

@@ -420,7 +420,8 @@ class Bench:
     def _take(self, arm: Arm, known: Artifact) -> bool:
         """Use answers of another run; True when its scores hold for this one as well."""
         before = read_record(known.path / "arm.json", Arm)
-        taken = {"cost": before.cost, "curve": before.curve, "reused": ("answers",)}
+        taken = {name: getattr(before, name) for name in ("cost", "curve", "training")}
+        taken["reused"] = ("answers",)
         # First, so that a kill half-way leaves an arm that takes them again.
         self.folder.write_arm(arm.model_copy(update=taken))
         same_scores = before.fingerprint == arm.fingerprint

@@ -38,6 +38,7 @@ from benchmarks.tasks.task import Item, Task
 from strategies.errors import DataError, NotApplicableError, UserError, storage_trouble
 from strategies.progress import Progress
 from strategies.prompting.retrieval import is_gold
+from strategies.training_record import TrainingRecord
 
 Scores = dict[str, float | None]
 
@@ -49,6 +50,7 @@ class Ready:
     answerer: Answerer
     cost: Cost = field(default_factory=Cost)
     curve: tuple[CurvePoint, ...] = ()
+    training: TrainingRecord | None = None
     reused: tuple[str, ...] = ()
 
 
@@ -98,7 +100,7 @@ def _preload(plan: Plan) -> None:
 
     import_architecture(resolve(plan.model))
     if any(method.trains for method in plan.methods):
-        import strategies.training  # noqa: F401
+        from strategies import attempts, rate_search  # noqa: F401
 
 
 def load_cut(plan: Plan) -> Task:
@@ -129,7 +131,7 @@ def _prepare(plan: Plan, task: Task, arm: Arm, progress: Progress) -> Ready:
 
     method = next(method for method in plan.methods if method.name == arm.name)
     made = prepare_arm(plan, task, method, arm.seed, ArtifactStore(), progress)
-    return Ready(made.answerer, made.cost, tuple(made.curve), tuple(made.reused))
+    return Ready(made.answerer, made.cost, tuple(made.curve), made.training, tuple(made.reused))
 
 
 def _evaluate(
@@ -222,7 +224,7 @@ class ArmWork:
         reused = tuple(sorted({*self.arm.reused, *ready.reused}))
         peak = _largest(self.arm.cost.peak_memory_bytes, ready.cost.peak_memory_bytes)
         cost = ready.cost.model_copy(update={"peak_memory_bytes": peak})
-        self._keep(cost=cost, curve=ready.curve, reused=reused)
+        self._keep(cost=cost, curve=ready.curve, training=ready.training, reused=reused)
         return ready.answerer
 
     def _answer_all(self) -> tuple[Scores, list[ItemScore], tuple[Response, ...]]:

@@ -77,6 +77,12 @@ class Weights(Frozen, ABC):
     def wrap(self, model: Any) -> Any:
         """The model with exactly the parameters trainable that this weights trains."""
 
+    def first_rate(self, config: Any) -> float:
+        """A first guess of the learning rate for a model of this configuration."""
+        from strategies.learning_rate import lora_rate
+
+        return lora_rate(config)
+
     @abstractmethod
     def save(self, model: Any, folder: Path) -> None:
         """Write what was trained to a folder, safetensors only."""
@@ -149,7 +155,7 @@ class Method(Frozen):
         train: Need = "train"
         return self.prompting.needs | self.rendered_for_training.needs | {train}
 
-    def with_training(self, **changes: float) -> Method:
+    def with_training(self, **changes: float | str) -> Method:
         """This method with some of its training settings changed; the same if nothing trains."""
         settings = self.weights.training
         if settings is None:

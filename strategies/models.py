@@ -274,6 +274,14 @@ def import_architecture(resolved: ResolvedModel) -> None:
         MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None)
 
 
+def load_config(resolved: ResolvedModel) -> Any:
+    """The configuration of a model, without its weights."""
+    from transformers import AutoConfig
+
+    extra = {"gguf_file": resolved.gguf_file} if resolved.gguf_file else {}
+    return AutoConfig.from_pretrained(resolved.path, **extra)
+
+
 def load_model(resolved: ResolvedModel, precision: Precision, device: str) -> Any:
     """The causal language model in evaluation mode.
 

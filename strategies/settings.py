@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -20,7 +20,8 @@ class TrainingSettings(Frozen):
     """How weights are trained; one path uses them all (`strategies.training`).
 
     Attributes:
-        learning_rate: peak learning rate of AdamW.
+        learning_rate: peak learning rate of AdamW; ``auto`` settles it for the model and the task
+            (`strategies.learning_rate`).
         epochs: passes over the training examples; early stopping may end sooner.
         batch_size: examples per optimiser step.
         warmup_share: share of all steps over which the rate rises from 0.
@@ -32,7 +33,7 @@ class TrainingSettings(Frozen):
         patience: validations without improvement after which training stops.
     """
 
-    learning_rate: float = Field(gt=0)
+    learning_rate: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto"
     epochs: int = Field(default=5, ge=1)
     batch_size: int = Field(default=2, ge=1)
     warmup_share: float = Field(default=0.1, ge=0, lt=1)

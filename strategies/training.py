@@ -1,16 +1,18 @@
 """The one training path that every trained weights uses: transformers' Trainer.
 
 Loss on the answer alone, warm-up and schedule, gradient clipping, early stopping on
-validation with the best checkpoint kept, resume from the last whole checkpoint.
+validation with the best checkpoint kept, resume from the last whole checkpoint. Validation is
+measured before the first step, too, and a loss that spikes ends the training.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +36,10 @@ _TOKENS_PER_MICRO_BATCH = {"cpu": 4_096, "cuda": 32_768}
 # Reading a beginning apart goes over all weights once more: with two rows of 75 tokens a step of
 # full fine-tuning took a tenth longer so.
 _LEAST_TOKENS_SPARED = 128
-_ELAPSED = "elapsed.json"
+_ELAPSED, _START = "elapsed.json", "start.json"
+# A window of training losses this much above the validation loss at the start is a spike: the
+# factor, and the least difference in nats per token.
+_SPIKE_FACTOR, _SPIKE_NATS = 2.0, 0.5
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,19 @@ class TrainingJob:
             raise TypeError(f"{self.weights.kind} weights do not train")
         return settings
 
+    @property
+    def rate(self) -> float:
+        """The learning rate, which has to be settled."""
+        rate = self.settings.learning_rate
+        if rate == "auto":
+            raise TypeError("the learning rate is settled before training begins")
+        return rate
+
+    def at_rate(self, rate: float) -> TrainingJob:
+        """The same job with another learning rate."""
+        settings = self.settings.model_copy(update={"learning_rate": rate})
+        return replace(self, weights=self.weights.model_copy(update={"training": settings}))
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -78,12 +96,29 @@ class Trained:
         seconds: wall time over all resumed parts, validation and checkpoints included.
         trainable_parameters: parameters that changed.
         curve: points with ``step``, ``epoch`` and ``train_loss``, ``validation_loss`` or
-            ``learning_rate`` where they were measured.
+            ``learning_rate`` where they were measured; step 0 is before training.
+        spiked: whether a spike of the training loss ended it.
     """
 
     seconds: float
     trainable_parameters: int
     curve: list[dict[str, float]] = field(default_factory=list)
+    spiked: bool = False
+
+    @property
+    def start_loss(self) -> float | None:
+        """Validation loss before the first step; None without validation examples."""
+        return next((p["validation_loss"] for p in self.curve if p["step"] == 0), None)
+
+    @property
+    def best_loss(self) -> float | None:
+        """Lowest validation loss after the first step; None where none was measured."""
+        losses = [
+            point["validation_loss"]
+            for point in self.curve
+            if point["step"] > 0 and "validation_loss" in point
+        ]
+        return min(filter(math.isfinite, losses), default=None)
 
 
 def encode_example(
@@ -176,30 +211,75 @@ def train(
         folder: where the trained weights are saved.
         progress: told of every optimiser step.
     """
+    model = trainable_model(job)
+    trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    examples = encoded(job, job.examples, model)
+    validation = encoded(job, job.validation, model)
+    clock = _Clock(checkpoints, progress)
+    trainer = SeededTrainer(
+        model=model,
+        args=_arguments(job, examples, validation, checkpoints),
+        train_dataset=examples,
+        eval_dataset=validation or None,
+        data_collator=collator(job, model),
+        callbacks=[clock, *_early_stopping(job.settings, bool(validation))],
+    )
+    start = _start_loss(trainer, checkpoints) if validation else None
+    guard = SpikeGuard(start)
+    trainer.add_callback(guard)
+    trainer.train(resume_from_checkpoint=last_whole_checkpoint(checkpoints))
+    folder.mkdir(parents=True, exist_ok=True)
+    job.weights.save(trainer.model, folder)
+    history = trainer.state.log_history
+    return Trained(clock.seconds(), trainable, _curve(start, history), guard.spiked(history))
+
+
+def trainable_model(job: TrainingJob) -> Any:
+    """The base model with what the job trains made trainable, before the first step."""
     base = job.load_base()
     torch.manual_seed(job.seed)
     model = job.weights.wrap(base)
     if job.precision == "bf16":
         round_frozen(model)
-    trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    longest = min(job.settings.max_tokens, context_length(model.config))
-    examples = _encoded(job, job.examples, longest)
-    validation = _encoded(job, job.validation, longest)
-    clock = _Clock(checkpoints, progress)
-    trainer = _SeededTrainer(
-        model=model,
-        args=_arguments(job, examples, validation, checkpoints),
-        train_dataset=examples,
-        eval_dataset=validation or None,
-        data_collator=LeftPaddingCollator(
-            job.renderer.tokenizer.pad_token_id, share=attends_fully(model)
-        ),
-        callbacks=[clock, *_early_stopping(job.settings, bool(validation))],
-    )
-    trainer.train(resume_from_checkpoint=last_whole_checkpoint(checkpoints))
-    folder.mkdir(parents=True, exist_ok=True)
-    job.weights.save(trainer.model, folder)
-    return Trained(clock.seconds(), trainable, _curve(trainer.state.log_history))
+    return model
+
+
+def collator(job: TrainingJob, model: Any) -> LeftPaddingCollator:
+    """What makes batches of a job's examples."""
+    pad = job.renderer.tokenizer.pad_token_id
+    return LeftPaddingCollator(pad, share=attends_fully(model))
+
+
+def _start_loss(trainer: SeededTrainer, checkpoints: Path) -> float:
+    """Validation loss before the first step, measured once however often training is resumed."""
+    path = checkpoints / _START
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        loss = mean_loss(trainer.validation_losses())
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps({"validation_loss": loss}))
+        part.replace(path)
+    return float(json.loads(path.read_text())["validation_loss"])
+
+
+@dataclass(frozen=True)
+class ItemLoss:
+    """Loss of one example: nats summed over the tokens of its answer, and their number."""
+
+    nats: float
+    tokens: int
+
+
+def mean_loss(losses: Sequence[ItemLoss]) -> float:
+    """Nats per token over all tokens of all answers."""
+    return sum(loss.nats for loss in losses) / sum(loss.tokens for loss in losses)
+
+
+def release_memory() -> None:
+    """Give back what finished trainings hold: a trainer and its model refer to each other."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def round_frozen(model: Any) -> None:
@@ -215,14 +295,49 @@ def round_frozen(model: Any) -> None:
             module.to(torch.bfloat16)
 
 
-class _SeededTrainer(Trainer):
+class SeededTrainer(Trainer):
     """A Trainer whose order of examples follows from seed and epoch, so that it can resume.
 
     The beginning that a batch shares is read once, with gradients: every row's loss flows back
-    through it.
+    through it. Validation loss is the mean over tokens, not over batches.
     """
 
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """Measure and log the validation loss, nats per token."""
+        metrics = {"eval_loss": mean_loss(self.validation_losses())}
+        self.log(metrics)
+        handler = self.callback_handler
+        self.control: Any = handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    def validation_losses(self) -> list[ItemLoss]:
+        """The loss of every validation example, in their order."""
+        rows = self.eval_dataset
+        order = sorted(range(len(rows)), key=lambda n: len(rows[n]["input_ids"]))
+        size = self.args.per_device_eval_batch_size
+        losses: dict[int, ItemLoss] = {}
+        self.model.eval()
+        for first in range(0, len(order), size):
+            chosen = order[first : first + size]
+            batch = self._prepare_inputs(self.data_collator([rows[n] for n in chosen]))
+            losses |= zip(chosen, self._losses(batch), strict=True)
+        return [losses[n] for n in range(len(rows))]
+
+    def _losses(self, batch: dict[str, Any]) -> list[ItemLoss]:
+        labels = batch.pop("labels")[:, 1:]
+        with torch.no_grad(), self.accelerator.autocast():
+            logits = self.model(**read_beginning(self.model, batch)).logits[:, :-1]
+            nats = torch.nn.functional.cross_entropy(
+                logits.float().transpose(1, 2),
+                labels,
+                ignore_index=_IGNORED,
+                reduction="none",
+            ).sum(-1)
+        tokens = (labels != _IGNORED).sum(-1)
+        return [ItemLoss(*pair) for pair in zip(nats.tolist(), tokens.tolist(), strict=True)]
+
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """The mean loss over the answers of a batch."""
         # One autocast around both, so that weights are rounded once for the two.
         with self.accelerator.autocast():
             batch = read_beginning(self.accelerator.unwrap_model(model), inputs)
@@ -259,9 +374,11 @@ def example_order(lengths: Sequence[int], batch_size: int, seed: int, epoch: int
     return order
 
 
-def _encoded(
-    job: TrainingJob, pairs: Sequence[tuple[Prompt, Example]], longest: int
+def encoded(
+    job: TrainingJob, pairs: Sequence[tuple[Prompt, Example]], model: Any
 ) -> list[dict[str, list[int]]]:
+    """Examples as tokens, none longer than the job or the model allows."""
+    longest = min(job.settings.max_tokens, context_length(model.config))
     return [
         encode_example(job.renderer, prompt, example.output, longest) for prompt, example in pairs
     ]
@@ -293,42 +410,82 @@ def _arguments(
     checkpoints: Path,
 ) -> TrainingArguments:
     settings = job.settings
-    steps = math.ceil(len(examples) / settings.batch_size)
+    steps = steps_per_epoch(job, examples)
     every = max(1, steps // settings.validations_per_epoch)
-    micro = _micro_batch(settings, _longest(examples), job.device)
     validated = bool(validation)
-    arguments = TrainingArguments(
-        output_dir=str(checkpoints),
-        learning_rate=settings.learning_rate,
-        num_train_epochs=settings.epochs,
-        per_device_train_batch_size=micro,
-        per_device_eval_batch_size=_rows_that_fit(_longest(validation), job.device),
-        gradient_accumulation_steps=settings.batch_size // micro,
-        warmup_steps=math.ceil(settings.warmup_share * steps * settings.epochs),
-        lr_scheduler_type=settings.schedule,
-        weight_decay=settings.weight_decay,
-        max_grad_norm=settings.max_gradient_norm,
-        bf16=job.precision == "bf16",
-        use_cpu=job.device == "cpu",
-        seed=job.seed,
-        data_seed=job.seed,
-        eval_strategy="steps" if validated else "no",
-        eval_steps=every,
-        save_steps=every,
-        save_total_limit=2,
-        load_best_model_at_end=validated,
-        metric_for_best_model="eval_loss" if validated else None,
-        prediction_loss_only=True,
-        logging_steps=max(1, every // 5),
-        disable_tqdm=True,
-        report_to="none",
-        remove_unused_columns=False,
-        restore_callback_states_from_checkpoint=True,
-        dataloader_pin_memory=job.device == "cuda",
+    return one_gpu(
+        TrainingArguments(
+            **shared_arguments(job, examples, validation),
+            output_dir=str(checkpoints),
+            num_train_epochs=settings.epochs,
+            warmup_steps=math.ceil(settings.warmup_share * steps * settings.epochs),
+            eval_strategy="steps" if validated else "no",
+            eval_steps=every,
+            save_steps=every,
+            save_total_limit=2,
+            load_best_model_at_end=validated,
+            metric_for_best_model="eval_loss" if validated else None,
+            logging_steps=max(1, every // 5),
+            restore_callback_states_from_checkpoint=True,
+        )
     )
-    # One GPU a process: transformers would spread a batch over all it sees.
+
+
+def steps_per_epoch(job: TrainingJob, examples: Sequence[object]) -> int:
+    """Optimiser steps in which all examples are read once."""
+    return math.ceil(len(examples) / job.settings.batch_size)
+
+
+def shared_arguments(
+    job: TrainingJob, examples: list[dict[str, list[int]]], validation: list[dict[str, list[int]]]
+) -> dict[str, Any]:
+    """What every training of a job has in common, however long it goes on."""
+    settings = job.settings
+    micro = _micro_batch(settings, _longest(examples), job.device)
+    return {
+        "learning_rate": job.rate,
+        "per_device_train_batch_size": micro,
+        "per_device_eval_batch_size": _rows_that_fit(_longest(validation), job.device),
+        "gradient_accumulation_steps": settings.batch_size // micro,
+        "lr_scheduler_type": settings.schedule,
+        "weight_decay": settings.weight_decay,
+        "max_grad_norm": settings.max_gradient_norm,
+        "bf16": job.precision == "bf16",
+        "use_cpu": job.device == "cpu",
+        "seed": job.seed,
+        "data_seed": job.seed,
+        "prediction_loss_only": True,
+        # A loss that is no number must be seen, not replaced by the mean of the others.
+        "logging_nan_inf_filter": False,
+        "disable_tqdm": True,
+        "report_to": "none",
+        "remove_unused_columns": False,
+        "dataloader_pin_memory": job.device == "cuda",
+    }
+
+
+def one_gpu(arguments: TrainingArguments) -> TrainingArguments:
+    """One GPU a process: transformers would spread a batch over all it sees."""
     arguments._n_gpu = min(1, arguments.n_gpu)
     return arguments
+
+
+class SpikeGuard(TrainerCallback):
+    """Ends a training whose loss spikes or is no longer a number."""
+
+    def __init__(self, start: float | None) -> None:
+        """Watch a training whose validation loss was `start` before the first step."""
+        self._most = math.inf if start is None else max(start * _SPIKE_FACTOR, start + _SPIKE_NATS)
+
+    def spiked(self, history: Sequence[dict[str, Any]]) -> bool:
+        """Whether a training with this history spiked."""
+        losses = [entry["loss"] for entry in history if "loss" in entry]
+        return any(not math.isfinite(loss) or loss > self._most for loss in losses)
+
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Stop at the first spike."""
+        if self.spiked(state.log_history[-1:]):
+            control.should_training_stop = True
 
 
 class _Clock(TrainerCallback):
@@ -355,9 +512,9 @@ class _Clock(TrainerCallback):
         part.replace(self._file)
 
 
-def _curve(history: Sequence[dict[str, Any]]) -> list[dict[str, float]]:
+def _curve(start: float | None, history: Sequence[dict[str, Any]]) -> list[dict[str, float]]:
+    points = [] if start is None else [{"step": 0, "epoch": 0.0, "validation_loss": start}]
     names = {"loss": "train_loss", "eval_loss": "validation_loss", "learning_rate": "learning_rate"}
-    points = []
     for entry in history:
         measured = {new: float(entry[old]) for old, new in names.items() if old in entry}
         if measured:

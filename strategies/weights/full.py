@@ -14,11 +14,17 @@ class FullWeights(Weights):
     """Every parameter trains; what is kept is a whole model."""
 
     kind: Literal["full"] = "full"
-    training: TrainingSettings = TrainingSettings(learning_rate=1e-4)
+    training: TrainingSettings = TrainingSettings()
 
     def wrap(self, model: Any) -> Any:
         """See `Weights.wrap`."""
         return model.requires_grad_(True)
+
+    def first_rate(self, config: Any) -> float:
+        """See `Weights.first_rate`."""
+        from strategies.learning_rate import FULL_TO_LORA, lora_rate
+
+        return FULL_TO_LORA * lora_rate(config)
 
     def save(self, model: Any, folder: Path) -> None:
         """See `Weights.save`; an ordinary transformers folder."""

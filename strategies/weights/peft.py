@@ -31,7 +31,7 @@ class LoraWeights(Weights):
     alpha: float = Field(default=32, gt=0)
     dropout: float = Field(default=0.0, ge=0, lt=1)
     target_modules: Literal["all-linear"] | tuple[str, ...] = "all-linear"
-    training: TrainingSettings = TrainingSettings(learning_rate=1e-3)
+    training: TrainingSettings = TrainingSettings()
 
     def config(self) -> Any:
         """The same as peft's ``LoraConfig``."""

@@ -1,0 +1,130 @@
+"""Trains until validation improves on the start: again at a lower rate, at most twice."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from strategies.progress import Progress, silent
+from strategies.training import Trained, TrainingJob, release_memory, train
+from strategies.training_record import Attempt
+
+# How often a training that did not help is repeated, and by how much its rate falls each time.
+_REPEATS, _FACTOR = 2, 4.0
+
+# The task's metric on validation items of the weights in a folder, None for those of the start.
+Measure = Callable[[Path | None], float | None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What several attempts at a training left behind.
+
+    Attributes:
+        trained: of the attempt that was kept.
+        attempts: all of them.
+        kept: place of the one that was kept.
+        start_metric: the task's metric on validation items before the first step.
+    """
+
+    trained: Trained
+    attempts: tuple[Attempt, ...]
+    kept: int
+    start_metric: float | None
+
+
+@dataclass(frozen=True)
+class Check:
+    """What an attempt is judged by, beside the validation loss.
+
+    Attributes:
+        measure: the task's metric on validation items.
+        items: how many validation items it is measured on.
+        repeat: whether a training that did not help is repeated at a lower rate.
+    """
+
+    measure: Measure
+    items: int
+    repeat: bool
+
+
+def train_until_improved(
+    job: TrainingJob, check: Check, scratch: Path, folder: Path, progress: Progress = silent
+) -> Outcome:
+    """Train, and repeat at a quarter of the rate while validation does not improve on the start.
+
+    The weights of the first attempt that improves are kept; if none does, those of the lowest
+    validation loss.
+
+    Args:
+        job: its learning rate is settled.
+        check: how an attempt is judged.
+        scratch: resumable state; whoever keeps the weights removes it.
+        folder: where the kept weights are saved.
+        progress: told of every optimiser step.
+    """
+    began = time.perf_counter()
+    start = check.measure(None) if job.validation else None
+    checking = time.perf_counter() - began
+    attempts: list[Attempt] = []
+    done: list[Trained] = []
+    while True:
+        number = len(attempts)
+        saved = scratch / f"attempt-{number}"
+        trained = train(job, scratch / f"checkpoints-{number}", saved, progress)
+        release_memory()
+        began = time.perf_counter()
+        metric = check.measure(saved) if job.validation else None
+        checking += time.perf_counter() - began
+        attempts.append(
+            Attempt(
+                rate=job.rate,
+                best_loss=trained.best_loss,
+                metric=metric,
+                spiked=trained.spiked,
+                improved=_improved(trained, start, metric, check.items),
+                seconds=trained.seconds + checking,
+            )
+        )
+        checking = 0.0
+        done.append(trained)
+        if attempts[-1].improved is not False or not check.repeat or number == _REPEATS:
+            break
+        job = job.at_rate(job.rate / _FACTOR)
+    kept = number if attempts[-1].improved is not False else _lowest(attempts)
+    shutil.rmtree(folder, ignore_errors=True)
+    (scratch / f"attempt-{kept}").rename(folder)
+    return Outcome(done[kept], tuple(attempts), kept, start)
+
+
+def _improved(
+    trained: Trained, start: float | None, metric: float | None, items: int
+) -> bool | None:
+    """Whether validation is better than before the first step; None without validation.
+
+    The loss must be lower, and the task's metric must not have fallen by more than its standard
+    error at the start: a model that gives the most frequent label to everything can have a lower
+    loss than an untrained one.
+    """
+    if trained.start_loss is None:
+        return None
+    best = trained.best_loss
+    if trained.spiked or best is None or best >= trained.start_loss:
+        return False
+    if start is None or metric is None:
+        return True
+    return metric >= start - _standard_error(start, items)
+
+
+def _standard_error(share: float, items: int) -> float:
+    """Of a mean in [0, 1] over so many items, at most."""
+    return math.sqrt(share * (1 - share) / items)
+
+
+def _lowest(attempts: list[Attempt]) -> int:
+    losses = [math.inf if a.best_loss is None else a.best_loss for a in attempts]
+    return losses.index(min(losses))

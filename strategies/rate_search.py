@@ -1,0 +1,179 @@
+"""A range test: short trainings at several learning rates, compared on validation items.
+
+Smith 2017, arXiv:1506.01186, section 3.3, raises the rate within one run; here every rate gets a
+short training of its own, with warm-up and decay, because what decides is the loss afterwards.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback, TrainingArguments
+
+from strategies.progress import Progress, silent
+from strategies.search import Measured, Point, Search, Trial, best_trial, geometric
+from strategies.training import (
+    SeededTrainer,
+    SpikeGuard,
+    TrainingJob,
+    collator,
+    encoded,
+    mean_loss,
+    one_gpu,
+    release_memory,
+    shared_arguments,
+    steps_per_epoch,
+    trainable_model,
+)
+from strategies.training_record import RateChoice, RateTrial
+
+# Neighbouring rates differ by this factor, and at most so many are tried.
+_FACTOR, _MOST_TRIALS = 4.0, 6
+# A trial takes a fifth of all steps of the whole training, within these bounds.
+_SHARE, _LEAST_STEPS, _MOST_STEPS = 0.2, 20, 100
+# Validation items of a trial: their standard error is what a choice has to be judged by.
+_MOST_ITEMS = 200
+_RATE = "learning_rate"
+
+
+def choose_rate(
+    job: TrainingJob, scratch: Path, folder: Path, progress: Progress = silent
+) -> RateChoice:
+    """Settle the learning rate of a job by a range test.
+
+    Args:
+        job: its learning rate is not looked at; it has validation items.
+        scratch: where trials are recorded, so that an interrupted test can be resumed.
+        folder: for the files of a trial; nothing of them is kept.
+        progress: told of every optimiser step.
+    """
+    start = time.perf_counter()
+    trainings = _ShortTrainings(job, folder, progress)
+    search = Search(scratch / "trials.jsonl")
+    first = job.weights.first_rate(trainings.model.config)
+    trials = search.run(geometric(_RATE, first, _FACTOR, _MOST_TRIALS), trainings.measure)
+    earlier = sum(trial.seconds for trial in trials) - trainings.seconds
+    choice = _choice(first, trials, trainings, earlier + time.perf_counter() - start)
+    del trainings
+    release_memory()
+    return choice
+
+
+class _ShortTrainings:
+    """Trains one model again and again, each time from the same start."""
+
+    def __init__(self, job: TrainingJob, folder: Path, progress: Progress) -> None:
+        self._job, self._folder, self._progress = job, folder, progress
+        self.model = trainable_model(job)
+        self._examples = encoded(job, job.examples, self.model)
+        self._validation = encoded(job, job.validation[:_MOST_ITEMS], self.model)
+        self._start = {
+            name: parameter.detach().to("cpu", copy=True)
+            for name, parameter in self.model.named_parameters()
+            if parameter.requires_grad
+        }
+        whole = steps_per_epoch(job, self._examples) * job.settings.epochs
+        self.steps = min(max(math.ceil(_SHARE * whole), _LEAST_STEPS), _MOST_STEPS, whole)
+        self.tokens = [sum(label >= 0 for label in row["labels"]) for row in self._validation]
+        self.seconds = 0.0
+        self._start_loss: float | None = None
+
+    def measure(self, point: Point) -> Measured:
+        """Validation loss after a short training, nats per token; its items are in nats."""
+        began = time.perf_counter()
+        self._rewind()
+        job = self._job.at_rate(float(point[_RATE]))
+        trainer = SeededTrainer(
+            model=self.model,
+            args=self._arguments(job),
+            train_dataset=self._examples,
+            eval_dataset=self._validation,
+            data_collator=collator(job, self.model),
+        )
+        if self._start_loss is None:
+            self._start_loss = mean_loss(trainer.validation_losses())
+        guard = SpikeGuard(self._start_loss)
+        trainer.add_callback(guard)
+        trainer.add_callback(_Steps(self._progress))
+        trainer.train()
+        losses = [] if guard.spiked(trainer.state.log_history) else trainer.validation_losses()
+        self.seconds += time.perf_counter() - began
+        if not losses or not math.isfinite(mean_loss(losses)):
+            return Measured(value=None)
+        return Measured(value=mean_loss(losses), items=tuple(loss.nats for loss in losses))
+
+    def _rewind(self) -> None:
+        import torch
+
+        parameters = dict(self.model.named_parameters())
+        with torch.no_grad():
+            for name, value in self._start.items():
+                parameters[name].copy_(value)
+                parameters[name].grad = None
+
+    def _arguments(self, job: TrainingJob) -> TrainingArguments:
+        return one_gpu(
+            TrainingArguments(
+                **shared_arguments(job, self._examples, self._validation),
+                output_dir=str(self._folder),
+                max_steps=self.steps,
+                warmup_steps=math.ceil(job.settings.warmup_share * self.steps),
+                eval_strategy="no",
+                save_strategy="no",
+                logging_steps=max(1, self.steps // 10),
+            )
+        )
+
+
+class _Steps(TrainerCallback):
+    """Reports the optimiser steps of a trial."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._progress("learning rate", state.global_step, state.max_steps)
+
+
+def _choice(
+    first: float, trials: Sequence[Trial], trainings: _ShortTrainings, seconds: float
+) -> RateChoice:
+    best = best_trial(trials)
+    # If every rate diverged, the lowest of them is the least harmful.
+    rate = min(float(t.point[_RATE]) for t in trials) if best is None else float(best.point[_RATE])
+    others = [trial for trial in trials if trial is not best]
+    second = best_trial(others)
+    margin, error = _margin(best, second, trainings.tokens) if best and second else (None, None)
+    return RateChoice(
+        first_guess=first,
+        rate=rate,
+        trials=tuple(
+            RateTrial(rate=float(t.point[_RATE]), loss=t.measured.value, seconds=t.seconds)
+            for t in trials
+        ),
+        steps=trainings.steps,
+        items=len(trainings.tokens),
+        margin=margin,
+        margin_error=error,
+        seconds=seconds,
+    )
+
+
+def _margin(best: Trial, second: Trial, tokens: Sequence[int]) -> tuple[float, float | None]:
+    """By how much the best loss is lower, nats per token, and its standard error over items.
+
+    A ratio of two sums over items: its error comes from each item's deviation from the ratio.
+    Source: Cochran 1977, Sampling Techniques, section 2.11.
+    """
+    pairs = zip(second.measured.items, best.measured.items, strict=True)
+    differences = [worse - better for worse, better in pairs]
+    total, items = sum(tokens), len(tokens)
+    margin = sum(differences) / total
+    if items < 2:
+        return margin, None
+    squares = sum((d - margin * t) ** 2 for d, t in zip(differences, tokens, strict=True))
+    return margin, math.sqrt(squares * items / (items - 1)) / total

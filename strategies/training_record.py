@@ -1,0 +1,105 @@
+"""How trained weights came about: which learning rates were tried, and whether training helped."""
+
+from __future__ import annotations
+
+from strategies.data import Frozen
+
+
+class RateTrial(Frozen):
+    """A short training at one learning rate.
+
+    Attributes:
+        rate: peak rate of AdamW.
+        loss: validation loss afterwards, nats per token; None where training diverged.
+        seconds: wall time.
+    """
+
+    rate: float
+    loss: float | None
+    seconds: float
+
+
+class RateChoice(Frozen):
+    """A learning rate settled by a range test on validation items.
+
+    Attributes:
+        first_guess: from the model's width and family.
+        rate: the one that was chosen.
+        trials: in the order in which they were made.
+        steps: optimiser steps of each trial.
+        items: validation items that each trial was measured on.
+        margin: by how much the loss at `rate` is below that of the next best rate, in nats per
+            token; None with fewer than two rates that did not diverge.
+        margin_error: standard error of `margin` over the validation items.
+        seconds: wall time of the whole test, loading the model included.
+    """
+
+    first_guess: float
+    rate: float
+    trials: tuple[RateTrial, ...]
+    steps: int
+    items: int
+    margin: float | None = None
+    margin_error: float | None = None
+    seconds: float = 0.0
+
+
+class Attempt(Frozen):
+    """One whole training.
+
+    Attributes:
+        rate: peak rate of AdamW.
+        best_loss: lowest validation loss after the first step, nats per token; None where
+            nothing was validated or no validation was reached.
+        metric: the task's metric on validation items with the weights that were kept; None
+            where it was not measured.
+        spiked: whether the training loss jumped or was no longer a number.
+        improved: whether validation is better than before the first step; None without a
+            validation split.
+        seconds: wall time.
+    """
+
+    rate: float
+    best_loss: float | None
+    metric: float | None
+    spiked: bool
+    improved: bool | None
+    seconds: float
+
+
+class TrainingRecord(Frozen):
+    """How trained weights came about.
+
+    Attributes:
+        choice: how the learning rate was settled; None where the plan fixes it, or where the
+            first guess was taken because there are no validation items.
+        validation_items: on which loss is measured.
+        held_out: of those, how many were taken from the training split because the task has
+            no validation split.
+        metric_items: validation items on which the task's metric is measured.
+        start_loss: validation loss before the first step, nats per token.
+        start_metric: the task's metric on validation items before the first step.
+        attempts: whole trainings; later ones repeat it at a lower rate.
+        kept: place in `attempts` of the weights that were kept.
+        left_out: training examples that were too long for the model.
+    """
+
+    choice: RateChoice | None = None
+    validation_items: int = 0
+    held_out: int = 0
+    metric_items: int = 0
+    start_loss: float | None = None
+    start_metric: float | None = None
+    attempts: tuple[Attempt, ...]
+    kept: int = 0
+    left_out: int = 0
+
+    @property
+    def improved(self) -> bool | None:
+        """Whether the kept weights are better than the start; None where nobody knows."""
+        return self.attempts[self.kept].improved
+
+    @property
+    def rate(self) -> float:
+        """Learning rate of the kept weights."""
+        return self.attempts[self.kept].rate
