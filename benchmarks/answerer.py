@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.environment import peak_memory_bytes, setting_of
-from benchmarks.fingerprint import Setting, weights_fingerprint
+from benchmarks.fingerprint import Setting, start_fingerprint, weights_fingerprint
 from benchmarks.plan import Plan
 from benchmarks.records import Cost, CurvePoint, Response
 from benchmarks.store import Artifact, ArtifactStore, read_record, write_record
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from strategies.training import TrainingJob
 
 _WEIGHTS, _CURVE, _RECORD, _RATE = "weights", "curve.jsonl", "training.json", "rate.json"
+_START = "start.json"
 # Validation items on which the task's metric is measured, before and after training: answers are
 # generated one token at a time.
 _MOST_METRIC_ITEMS = 100
@@ -248,7 +250,8 @@ class _Preparation:
 
         def make(draft: Path) -> Cost:
             choice = self._rate(setting, artifacts, progress)
-            return self._train(choice, scratch, draft, progress)
+            start = self._start_metric(setting, artifacts)
+            return self._train(choice, start, scratch, draft, progress)
 
         return artifacts.obtain("weights", fingerprint, make)
 
@@ -271,8 +274,26 @@ class _Preparation:
 
         return read_record(artifacts.obtain("rates", fingerprint, make).path / _RATE, RateChoice)
 
+    def _start_metric(self, setting: Setting, artifacts: ArtifactStore) -> float | None:
+        """The task's metric on validation items before training, the same for many methods."""
+        fingerprint = start_fingerprint(setting, self.task, self.method, self.seed)
+
+        def make(draft: Path) -> Cost:
+            value = {"metric": self._metric(None)}
+            (draft / _START).write_text(json.dumps(value), encoding="utf-8")
+            return Cost()
+
+        found = artifacts.obtain("starts", fingerprint, make).path / _START
+        value: float | None = json.loads(found.read_text(encoding="utf-8"))["metric"]
+        return value
+
     def _train(
-        self, choice: RateChoice | None, scratch: Path, folder: Path, progress: Progress
+        self,
+        choice: RateChoice | None,
+        start: float | None,
+        scratch: Path,
+        folder: Path,
+        progress: Progress,
     ) -> Cost:
         from strategies.attempts import Check, train_until_improved
 
@@ -282,8 +303,8 @@ class _Preparation:
             job = job.at_rate(
                 choice.rate if choice else job.weights.first_rate(load_config(self.model))
             )
-        items = self._splits()[1][:_MOST_METRIC_ITEMS]
-        check = Check(lambda saved: self._metric(items, saved), len(items), repeat=not fixed)
+        items = len(self._metric_items())
+        check = Check(start, self._metric, items, repeat=not fixed)
         outcome = train_until_improved(job, check, scratch, folder / _WEIGHTS, progress)
         points = [CurvePoint.model_validate(point) for point in outcome.trained.curve]
         (folder / _CURVE).write_text(
@@ -293,9 +314,9 @@ class _Preparation:
             choice=choice,
             validation_items=len(job.validation),
             held_out=0 if self.data.validation else len(job.validation),
-            metric_items=len(items) if outcome.start_metric is not None else 0,
+            metric_items=0 if start is None else items,
             start_loss=outcome.trained.start_loss,
-            start_metric=outcome.start_metric,
+            start_metric=start,
             attempts=outcome.attempts,
             kept=outcome.kept,
         )
@@ -342,10 +363,17 @@ class _Preparation:
         settings = self.method.weights.training
         return settings is not None and settings.learning_rate == "auto"
 
-    def _metric(self, items: Sequence[Item], saved: Path | None) -> float | None:
-        """The task's metric on validation items, answered as the training examples are shown."""
+    def _metric_items(self) -> Sequence[Item]:
+        """Validation items that the task's metric is measured on, before and after training."""
         if self.task.id.startswith(LM_EVAL):
-            return None  # lm-eval scores the items of its own test split alone.
+            return ()  # lm-eval scores the items of its own test split alone.
+        return self._splits()[1][:_MOST_METRIC_ITEMS]
+
+    def _metric(self, saved: Path | None) -> float | None:
+        """The task's metric on validation items, answered as the training examples are shown."""
+        items = self._metric_items()
+        if not items:
+            return None
         answerer = StrategyAnswerer(
             self._engine(saved),
             _ShownAsInTraining(

@@ -65,6 +65,26 @@ def weights_fingerprint(setting: Setting, task: Task, method: Method, seed: int 
     )
 
 
+def start_fingerprint(setting: Setting, task: Task, method: Method, seed: int) -> str:
+    """Hash of what can change the task's metric on validation items before training."""
+    rendered = method.rendered_for_training
+    return sha256_of_data(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "setting": _setting(setting, uses_embedder=bool(rendered.needs)),
+            "inference_version": INFERENCE_VERSION,
+            "scoring_version": SCORING_VERSION,
+            "prompting": _prompting(rendered),
+            "instruction": task.instruction,
+            "train": _examples(task.train),
+            "validation": _examples(task.validation),
+            "metric": _metric(task),
+            "corpus": _corpus(task) if "corpus" in rendered.needs else None,
+            "seed": seed if rendered.seeded else None,
+        }
+    )
+
+
 def answers_fingerprint(setting: Setting, plan: Plan, task: Task, arm: Method, seed: int) -> str:
     """Hash of what can change a method's answers; what counts as right does not."""
     prompting = arm.prompting

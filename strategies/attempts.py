@@ -16,9 +16,6 @@ from strategies.training_record import Attempt
 # How often a training that did not help is repeated, and by how much its rate falls each time.
 _REPEATS, _FACTOR = 2, 4.0
 
-# The task's metric on validation items of the weights in a folder, None for those of the start.
-Measure = Callable[[Path | None], float | None]
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -28,13 +25,11 @@ class Outcome:
         trained: of the attempt that was kept.
         attempts: all of them.
         kept: place of the one that was kept.
-        start_metric: the task's metric on validation items before the first step.
     """
 
     trained: Trained
     attempts: tuple[Attempt, ...]
     kept: int
-    start_metric: float | None
 
 
 @dataclass(frozen=True)
@@ -42,12 +37,15 @@ class Check:
     """What an attempt is judged by, beside the validation loss.
 
     Attributes:
-        measure: the task's metric on validation items.
+        start: the task's metric on validation items before training; None where it is not
+            measured.
+        measure: the same of the weights in a folder.
         items: how many validation items it is measured on.
         repeat: whether a training that did not help is repeated at a lower rate.
     """
 
-    measure: Measure
+    start: float | None
+    measure: Callable[[Path], float | None]
     items: int
     repeat: bool
 
@@ -67,9 +65,6 @@ def train_until_improved(
         folder: where the kept weights are saved.
         progress: told of every optimiser step.
     """
-    began = time.perf_counter()
-    start = check.measure(None) if job.validation else None
-    checking = time.perf_counter() - began
     attempts: list[Attempt] = []
     done: list[Trained] = []
     while True:
@@ -78,19 +73,18 @@ def train_until_improved(
         trained = train(job, scratch / f"checkpoints-{number}", saved, progress)
         release_memory()
         began = time.perf_counter()
-        metric = check.measure(saved) if job.validation else None
-        checking += time.perf_counter() - began
+        metric = None if check.start is None else check.measure(saved)
+        checking = time.perf_counter() - began
         attempts.append(
             Attempt(
                 rate=job.rate,
                 best_loss=trained.best_loss,
                 metric=metric,
                 spiked=trained.spiked,
-                improved=_improved(trained, start, metric, check.items),
+                improved=_improved(trained, check.start, metric, check.items),
                 seconds=trained.seconds + checking,
             )
         )
-        checking = 0.0
         done.append(trained)
         if attempts[-1].improved is not False or not check.repeat or number == _REPEATS:
             break
@@ -98,7 +92,7 @@ def train_until_improved(
     kept = number if attempts[-1].improved is not False else _lowest(attempts)
     shutil.rmtree(folder, ignore_errors=True)
     (scratch / f"attempt-{kept}").rename(folder)
-    return Outcome(done[kept], tuple(attempts), kept, start)
+    return Outcome(done[kept], tuple(attempts), kept)
 
 
 def _improved(

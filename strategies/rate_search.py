@@ -1,7 +1,9 @@
 """A range test: short trainings at several learning rates, compared on validation items.
 
-Smith 2017, arXiv:1506.01186, section 3.3, raises the rate within one run; here every rate gets a
-short training of its own, with warm-up and decay, because what decides is the loss afterwards.
+A trial is the beginning of the whole training at one rate, with the same warm-up, schedule and
+validations. A short training of its own, decay included, would make high rates look better than
+they are: in the whole training the rate stays high for longer. (Smith 2017, arXiv:1506.01186,
+section 3.3, raises the rate within one run, which says nothing about validation loss.)
 """
 
 from __future__ import annotations
@@ -12,22 +14,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from transformers import TrainerCallback, TrainingArguments
+from transformers import TrainerCallback
 
 from strategies.progress import Progress, silent
 from strategies.search import Measured, Point, Search, Trial, best_trial, geometric
 from strategies.training import (
+    ItemLoss,
     SeededTrainer,
     SpikeGuard,
     TrainingJob,
     collator,
     encoded,
     mean_loss,
-    one_gpu,
     release_memory,
-    shared_arguments,
     steps_per_epoch,
     trainable_model,
+    training_arguments,
+    validate_every,
 )
 from strategies.training_record import RateChoice, RateTrial
 
@@ -78,18 +81,21 @@ class _ShortTrainings:
         }
         whole = steps_per_epoch(job, self._examples) * job.settings.epochs
         self.steps = min(max(math.ceil(_SHARE * whole), _LEAST_STEPS), _MOST_STEPS, whole)
+        self._every = validate_every(job, self._examples)
         self.tokens = [sum(label >= 0 for label in row["labels"]) for row in self._validation]
         self.seconds = 0.0
         self._start_loss: float | None = None
 
     def measure(self, point: Point) -> Measured:
-        """Validation loss after a short training, nats per token; its items are in nats."""
+        """Lowest validation loss of a short training, nats per token; its items are in nats."""
         began = time.perf_counter()
         self._rewind()
         job = self._job.at_rate(float(point[_RATE]))
         trainer = SeededTrainer(
             model=self.model,
-            args=self._arguments(job),
+            args=training_arguments(
+                job, self._examples, self._validation, self._folder, keep=False
+            ),
             train_dataset=self._examples,
             eval_dataset=self._validation,
             data_collator=collator(job, self.model),
@@ -97,14 +103,14 @@ class _ShortTrainings:
         if self._start_loss is None:
             self._start_loss = mean_loss(trainer.validation_losses())
         guard = SpikeGuard(self._start_loss)
+        short = _Short(trainer, self.steps, self._every, self._progress)
         trainer.add_callback(guard)
-        trainer.add_callback(_Steps(self._progress))
+        trainer.add_callback(short)
         trainer.train()
-        losses = [] if guard.spiked(trainer.state.log_history) else trainer.validation_losses()
         self.seconds += time.perf_counter() - began
-        if not losses or not math.isfinite(mean_loss(losses)):
+        if guard.spiked(trainer.state.log_history) or not short.best:
             return Measured(value=None)
-        return Measured(value=mean_loss(losses), items=tuple(loss.nats for loss in losses))
+        return Measured(value=mean_loss(short.best), items=tuple(loss.nats for loss in short.best))
 
     def _rewind(self) -> None:
         import torch
@@ -115,28 +121,25 @@ class _ShortTrainings:
                 parameters[name].copy_(value)
                 parameters[name].grad = None
 
-    def _arguments(self, job: TrainingJob) -> TrainingArguments:
-        return one_gpu(
-            TrainingArguments(
-                **shared_arguments(job, self._examples, self._validation),
-                output_dir=str(self._folder),
-                max_steps=self.steps,
-                warmup_steps=math.ceil(job.settings.warmup_share * self.steps),
-                eval_strategy="no",
-                save_strategy="no",
-                logging_steps=max(1, self.steps // 10),
-            )
-        )
 
+class _Short(TrainerCallback):
+    """Ends a training after some steps, and keeps its best validation until then."""
 
-class _Steps(TrainerCallback):
-    """Reports the optimiser steps of a trial."""
-
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, trainer: SeededTrainer, steps: int, every: int, progress: Progress) -> None:
+        self.best: list[ItemLoss] = []
+        self._trainer, self._steps, self._every = trainer, steps, every
         self._progress = progress
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self._progress("learning rate", state.global_step, state.max_steps)
+        step = state.global_step
+        self._progress("learning rate", step, self._steps)
+        if step % self._every == 0 or step == self._steps:
+            losses = self._trainer.validation_losses()
+            loss = mean_loss(losses)
+            if math.isfinite(loss) and (not self.best or loss < mean_loss(self.best)):
+                self.best = losses
+        if step == self._steps:
+            control.should_training_stop = True
 
 
 def _choice(

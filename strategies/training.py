@@ -218,7 +218,7 @@ def train(
     clock = _Clock(checkpoints, progress)
     trainer = SeededTrainer(
         model=model,
-        args=_arguments(job, examples, validation, checkpoints),
+        args=training_arguments(job, examples, validation, checkpoints),
         train_dataset=examples,
         eval_dataset=validation or None,
         data_collator=collator(job, model),
@@ -403,32 +403,67 @@ def _longest(rows: Sequence[dict[str, list[int]]]) -> int:
     return max((len(row["input_ids"]) for row in rows), default=1)
 
 
-def _arguments(
+def training_arguments(
     job: TrainingJob,
     examples: list[dict[str, list[int]]],
     validation: list[dict[str, list[int]]],
-    checkpoints: Path,
+    folder: Path,
+    *,
+    keep: bool = True,
 ) -> TrainingArguments:
+    """The whole training of a job as transformers' Trainer takes it.
+
+    Args:
+        job: its learning rate is settled.
+        examples: as tokens.
+        validation: as tokens; may be empty.
+        folder: for checkpoints.
+        keep: whether to validate, write checkpoints and end with the best of them.
+    """
     settings = job.settings
     steps = steps_per_epoch(job, examples)
-    every = max(1, steps // settings.validations_per_epoch)
-    validated = bool(validation)
-    return one_gpu(
-        TrainingArguments(
-            **shared_arguments(job, examples, validation),
-            output_dir=str(checkpoints),
-            num_train_epochs=settings.epochs,
-            warmup_steps=math.ceil(settings.warmup_share * steps * settings.epochs),
-            eval_strategy="steps" if validated else "no",
-            eval_steps=every,
-            save_steps=every,
-            save_total_limit=2,
-            load_best_model_at_end=validated,
-            metric_for_best_model="eval_loss" if validated else None,
-            logging_steps=max(1, every // 5),
-            restore_callback_states_from_checkpoint=True,
-        )
+    every = validate_every(job, examples)
+    micro = _micro_batch(settings, _longest(examples), job.device)
+    arguments = TrainingArguments(
+        output_dir=str(folder),
+        learning_rate=job.rate,
+        num_train_epochs=settings.epochs,
+        per_device_train_batch_size=micro,
+        per_device_eval_batch_size=_rows_that_fit(_longest(validation), job.device),
+        gradient_accumulation_steps=settings.batch_size // micro,
+        warmup_steps=math.ceil(settings.warmup_share * steps * settings.epochs),
+        lr_scheduler_type=settings.schedule,
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_gradient_norm,
+        bf16=job.precision == "bf16",
+        use_cpu=job.device == "cpu",
+        seed=job.seed,
+        data_seed=job.seed,
+        prediction_loss_only=True,
+        logging_steps=max(1, every // 5),
+        # A loss that is no number must be seen, not replaced by the mean of the others.
+        logging_nan_inf_filter=False,
+        disable_tqdm=True,
+        report_to="none",
+        remove_unused_columns=False,
+        dataloader_pin_memory=job.device == "cuda",
+        **(_checkpointing(every, bool(validation)) if keep else {"save_strategy": "no"}),
     )
+    # One GPU a process: transformers would spread a batch over all it sees.
+    arguments._n_gpu = min(1, arguments.n_gpu)
+    return arguments
+
+
+def _checkpointing(every: int, validated: bool) -> dict[str, Any]:
+    return {
+        "eval_strategy": "steps" if validated else "no",
+        "eval_steps": every,
+        "save_steps": every,
+        "save_total_limit": 2,
+        "load_best_model_at_end": validated,
+        "metric_for_best_model": "eval_loss" if validated else None,
+        "restore_callback_states_from_checkpoint": True,
+    }
 
 
 def steps_per_epoch(job: TrainingJob, examples: Sequence[object]) -> int:
@@ -436,38 +471,9 @@ def steps_per_epoch(job: TrainingJob, examples: Sequence[object]) -> int:
     return math.ceil(len(examples) / job.settings.batch_size)
 
 
-def shared_arguments(
-    job: TrainingJob, examples: list[dict[str, list[int]]], validation: list[dict[str, list[int]]]
-) -> dict[str, Any]:
-    """What every training of a job has in common, however long it goes on."""
-    settings = job.settings
-    micro = _micro_batch(settings, _longest(examples), job.device)
-    return {
-        "learning_rate": job.rate,
-        "per_device_train_batch_size": micro,
-        "per_device_eval_batch_size": _rows_that_fit(_longest(validation), job.device),
-        "gradient_accumulation_steps": settings.batch_size // micro,
-        "lr_scheduler_type": settings.schedule,
-        "weight_decay": settings.weight_decay,
-        "max_grad_norm": settings.max_gradient_norm,
-        "bf16": job.precision == "bf16",
-        "use_cpu": job.device == "cpu",
-        "seed": job.seed,
-        "data_seed": job.seed,
-        "prediction_loss_only": True,
-        # A loss that is no number must be seen, not replaced by the mean of the others.
-        "logging_nan_inf_filter": False,
-        "disable_tqdm": True,
-        "report_to": "none",
-        "remove_unused_columns": False,
-        "dataloader_pin_memory": job.device == "cuda",
-    }
-
-
-def one_gpu(arguments: TrainingArguments) -> TrainingArguments:
-    """One GPU a process: transformers would spread a batch over all it sees."""
-    arguments._n_gpu = min(1, arguments.n_gpu)
-    return arguments
+def validate_every(job: TrainingJob, examples: Sequence[object]) -> int:
+    """Optimiser steps from one validation to the next."""
+    return max(1, steps_per_epoch(job, examples) // job.settings.validations_per_epoch)
 
 
 class SpikeGuard(TrainerCallback):

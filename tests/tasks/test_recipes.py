@@ -31,12 +31,13 @@ def needs_data(name: str) -> None:
         pytest.skip(f"ADVISOR_DATA_DIR has no data for {name}")
 
 
-def test_the_six_public_sets_have_a_recipe() -> None:
+def test_the_seven_public_sets_have_a_recipe() -> None:
     assert sorted(NAMES) == [
         "banking77",
         "e2e-nlg",
         "financial-phrasebank",
         "geoquery-sql",
+        "restaurant8k",
         "squad-v2",
         "tweeteval-emotion",
     ]

@@ -7,6 +7,7 @@ from benchmarks.tasks.recipes import (
     e2e_nlg,
     financial_phrasebank,
     geoquery_sql,
+    restaurant8k,
     squad_v2,
     tweeteval_emotion,
 )
@@ -21,5 +22,6 @@ RECIPES: dict[str, Recipe] = {
         financial_phrasebank,
         geoquery_sql,
         e2e_nlg,
+        restaurant8k,
     )
 }
