@@ -47,7 +47,7 @@ PAIRS = [
 ]
 
 
-def _job(folder: Path, **settings: Any) -> TrainingJob:
+def training_job(folder: Path, **settings: Any) -> TrainingJob:
     resolved = ResolvedModel("tiny", folder, "0")
     chosen = {"learning_rate": 1e-3, "epochs": 3, "batch_size": 4, "max_tokens": 64, **settings}
     weights = FullWeights(training=TrainingSettings(**chosen))
@@ -66,7 +66,7 @@ def _job(folder: Path, **settings: Any) -> TrainingJob:
 def test_left_padded_loss_equals_the_mean_over_answer_tokens_one_example_at_a_time(
     tiny_model: Path,
 ) -> None:
-    job = _job(tiny_model)
+    job = training_job(tiny_model)
     model = job.load_base()
     rows = [encode_example(job.renderer, prompt, e.output, 64) for prompt, e in PAIRS[:4]]
     with torch.no_grad():
@@ -86,7 +86,7 @@ def test_left_padded_loss_equals_the_mean_over_answer_tokens_one_example_at_a_ti
 def test_a_shared_beginning_is_read_once_and_changes_no_gradient(
     tiny_model: Path, weights: str
 ) -> None:
-    job = _job(tiny_model)
+    job = training_job(tiny_model)
     rows = [encode_example(job.renderer, prompt, e.output, 64) for prompt, e in PAIRS[:4]] * 4
     gradients = []
     for share in (False, True):
@@ -107,7 +107,7 @@ def test_rounding_frozen_weights_once_changes_no_loss(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lora = registry().method("lora").weights
-    job = _job(tiny_model)
+    job = training_job(tiny_model)
     settings = job.settings.model_copy(update={"epochs": 1})
     weights = lora.model_copy(update={"training": settings})
     rounding = replace(job, weights=weights, precision="bf16")
@@ -122,18 +122,18 @@ def test_rounding_frozen_weights_once_changes_no_loss(
 def test_an_interrupted_training_goes_on_to_the_same_weights(
     tiny_model: Path, tmp_path: Path
 ) -> None:
-    whole = train(_job(tiny_model), tmp_path / "a", tmp_path / "whole")
+    whole = train(training_job(tiny_model), tmp_path / "a", tmp_path / "whole")
 
     def stop(phase: str, done: int, total: int) -> None:
         if done == 4:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(_job(tiny_model), tmp_path / "b", tmp_path / "parts", stop)
+        train(training_job(tiny_model), tmp_path / "b", tmp_path / "parts", stop)
     assert last_whole_checkpoint(tmp_path / "b") is not None
     seen: list[int] = []
     parts = train(
-        _job(tiny_model),
+        training_job(tiny_model),
         tmp_path / "b",
         tmp_path / "parts",
         lambda phase, done, total: seen.append(done),
@@ -185,7 +185,9 @@ def test_training_stops_when_validation_no_longer_improves(
     tiny_model: Path, tmp_path: Path
 ) -> None:
     # A rate that destroys the model makes every later validation worse than the first.
-    job = _job(tiny_model, learning_rate=1.0, epochs=20, patience=2, validations_per_epoch=1)
+    job = training_job(
+        tiny_model, learning_rate=1.0, epochs=20, patience=2, validations_per_epoch=1
+    )
     trained = train(job, tmp_path / "checkpoints", tmp_path / "weights")
     validated = [p["step"] for p in trained.curve if "validation_loss" in p]
     assert validated[-1] < 40
@@ -195,7 +197,9 @@ def test_training_stops_when_validation_no_longer_improves(
 
 
 def test_an_interruption_does_not_lengthen_the_patience(tiny_model: Path, tmp_path: Path) -> None:
-    job = _job(tiny_model, learning_rate=1.0, epochs=20, patience=3, validations_per_epoch=1)
+    job = training_job(
+        tiny_model, learning_rate=1.0, epochs=20, patience=3, validations_per_epoch=1
+    )
     whole = train(job, tmp_path / "a", tmp_path / "whole")
     last = int(whole.curve[-1]["step"])
 
@@ -212,7 +216,9 @@ def test_an_interruption_does_not_lengthen_the_patience(tiny_model: Path, tmp_pa
 def test_no_example_is_longer_than_the_models_context(tiny_model: Path, tmp_path: Path) -> None:
     long = Prompt(messages=(Message(role="user", content="the sea is blue " * 400),))
     job = replace(
-        _job(tiny_model, max_tokens=4096, epochs=1), examples=[(long, PAIRS[0][1])], validation=()
+        training_job(tiny_model, max_tokens=4096, epochs=1),
+        examples=[(long, PAIRS[0][1])],
+        validation=(),
     )
     widths: list[int] = []
     collate = LeftPaddingCollator.__call__

@@ -1,0 +1,159 @@
+"""Learning rates: the first guess, the range test, and trainings that do not help."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import GPTNeoXConfig, LlamaConfig, Qwen2Config
+
+from strategies.attempts import Check, train_until_improved
+from strategies.learning_rate import lora_rate
+from strategies.rate_search import choose_rate
+from strategies.training import train
+from strategies.weights.full import FullWeights
+from strategies.weights.peft import LoraWeights
+from tests.strategies.test_training import training_job
+
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
+NO_METRIC = Check(start=None, measure=lambda folder: None, items=0, repeat=True)
+
+
+# Values worked out by hand from the formula of tinker-cookbook, hyperparam_utils.py.
+@pytest.mark.parametrize(
+    ("config", "rate"),
+    [
+        (LlamaConfig(hidden_size=576), 1.322e-3),
+        (Qwen2Config(hidden_size=896), 5.321e-4),
+        (LlamaConfig(hidden_size=4096), 2.857e-4),
+        # No published fit: the lower of the two.
+        (GPTNeoXConfig(hidden_size=512, num_attention_heads=8), 5.557e-4),
+        (GPTNeoXConfig(hidden_size=6144, num_attention_heads=8), 2.080e-4),
+    ],
+)
+def test_the_first_guess_follows_family_and_width(config: Any, rate: float) -> None:
+    assert lora_rate(config) == pytest.approx(rate, rel=1e-3)
+    assert LoraWeights().first_rate(config) == pytest.approx(rate, rel=1e-3)
+    assert FullWeights().first_rate(config) == pytest.approx(rate / 10, rel=1e-3)
+
+
+def test_the_range_test_chooses_the_rate_of_the_lowest_validation_loss(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    job = training_job(tiny_model, learning_rate="auto", epochs=4, batch_size=2)
+    choice = choose_rate(job, tmp_path / "scratch", tmp_path / "trial")
+    losses = {trial.rate: trial.loss for trial in choice.trials if trial.loss is not None}
+    assert len(losses) >= 3
+    assert losses[choice.rate] == min(losses.values())
+    assert choice.margin is not None
+    assert choice.margin >= 0
+    assert choice.items == len(job.validation)
+    assert not list(tmp_path.glob("trial/checkpoint-*"))
+
+
+def test_a_trial_is_the_beginning_of_the_whole_training(tiny_model: Path, tmp_path: Path) -> None:
+    # 16 steps in all are fewer than the least that a trial takes: it is the training itself.
+    job = training_job(tiny_model, learning_rate="auto", epochs=4, batch_size=2)
+    choice = choose_rate(job, tmp_path / "scratch", tmp_path / "trial")
+    for trial in choice.trials:
+        whole = train(
+            job.at_rate(trial.rate), tmp_path / f"c{trial.rate}", tmp_path / f"w{trial.rate}"
+        )
+        assert whole.best_loss == pytest.approx(trial.loss, abs=1e-5)
+
+
+def test_an_interrupted_range_test_ends_with_the_same_choice(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    job = training_job(tiny_model, learning_rate="auto", epochs=2, batch_size=4)
+    whole = choose_rate(job, tmp_path / "a", tmp_path / "trial")
+    calls = 0
+
+    def stop(phase: str, done: int, total: int) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == total + 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        choose_rate(job, tmp_path / "b", tmp_path / "trial", stop)
+    assert len((tmp_path / "b" / "trials.jsonl").read_text().splitlines()) == 1
+    parts = choose_rate(job, tmp_path / "b", tmp_path / "trial")
+    assert [(t.rate, t.loss) for t in parts.trials] == [(t.rate, t.loss) for t in whole.trials]
+    assert parts.rate == whole.rate
+
+
+def test_validation_is_measured_before_the_first_step(tiny_model: Path, tmp_path: Path) -> None:
+    job = training_job(tiny_model)
+    trained = train(job, tmp_path / "c", tmp_path / "w")
+    model = job.load_base()
+    losses: list[torch.Tensor] = []
+    for prompt, example in job.validation:
+        context = job.renderer.encode(job.renderer.text(prompt))
+        text = job.renderer.text(prompt) + example.output + job.renderer.ending
+        ids = torch.tensor([job.renderer.encode(text)])
+        with torch.no_grad():
+            logits = model(ids).logits[0, :-1].log_softmax(-1)
+        losses += [-logits[n - 1, ids[0, n]] for n in range(len(context), ids.shape[1])]
+    assert trained.curve[0]["step"] == 0
+    assert trained.start_loss == pytest.approx(float(torch.stack(losses).mean()), abs=1e-4)
+
+
+def test_a_training_that_never_helps_is_repeated_twice_at_a_quarter_of_the_rate(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    # The metric falls however low the rate is.
+    check = Check(start=1.0, measure=lambda folder: 0.0, items=50, repeat=True)
+    outcome = train_until_improved(
+        training_job(tiny_model, learning_rate=1e-3), check, tmp_path, tmp_path / "weights"
+    )
+    assert [a.rate for a in outcome.attempts] == pytest.approx([1e-3, 2.5e-4, 6.25e-5])
+    assert [a.improved for a in outcome.attempts] == [False, False, False]
+    losses = [a.best_loss for a in outcome.attempts]
+    assert losses[outcome.kept] == min(loss for loss in losses if loss is not None)
+    kept = load_file(tmp_path / "weights" / "model.safetensors")
+    assert kept
+
+
+def test_a_rate_that_the_plan_fixes_is_not_lowered(tiny_model: Path, tmp_path: Path) -> None:
+    check = Check(start=1.0, measure=lambda folder: 0.0, items=50, repeat=False)
+    outcome = train_until_improved(
+        training_job(tiny_model, learning_rate=1e-3), check, tmp_path, tmp_path / "weights"
+    )
+    assert [(a.rate, a.improved) for a in outcome.attempts] == [(1e-3, False)]
+
+
+def test_a_metric_within_its_standard_error_of_the_start_has_not_fallen(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    # The standard error of .5 over 100 items is .05.
+    for metric, improved in ((0.46, True), (0.44, False)):
+        outcome = train_until_improved(
+            training_job(tiny_model, learning_rate=1e-3),
+            Check(start=0.5, measure=lambda folder, m=metric: m, items=100, repeat=False),
+            tmp_path / f"{metric}",
+            tmp_path / f"{metric}" / "weights",
+        )
+        assert [a.improved for a in outcome.attempts] == [improved]
+
+
+def test_a_loss_that_spikes_ends_the_training_which_is_repeated_lower(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    job = training_job(tiny_model, learning_rate=30.0, epochs=20, batch_size=2)
+    outcome = train_until_improved(job, NO_METRIC, tmp_path, tmp_path / "weights")
+    assert outcome.attempts[0].spiked
+    assert outcome.attempts[0].improved is False
+    assert len(outcome.attempts) > 1
+
+
+def test_nobody_knows_whether_a_training_without_validation_helped(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    job = replace(training_job(tiny_model), validation=[])
+    outcome = train_until_improved(job, NO_METRIC, tmp_path, tmp_path / "weights")
+    assert [a.improved for a in outcome.attempts] == [None]
