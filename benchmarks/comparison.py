@@ -37,6 +37,7 @@ from benchmarks.results import (
     SeedScore,
     Standing,
     Status,
+    Training,
 )
 from benchmarks.slices import slices_of
 from benchmarks.store import ArmResult, Run
@@ -93,6 +94,7 @@ def compare(run: Run, inputs: Mapping[str, str] | None = None) -> Comparison:
         slices_left_out=left_out,
         advice=_advice(run, table, results) if whole else None,
         curves=_curves(run.arms),
+        trainings=_trainings(run.arms),
         notes=_notes(run, table, results, inputs),
     )
 
@@ -164,6 +166,7 @@ def _result(name: str, run: Run, table: ScoreTable) -> MethodResult:
         items=len(table.ids) if finished else 0,
         unanswered=table.unanswered(name),
         truncated=sum(response.truncated for r in finished for response in r.responses),
+        unimproved=any(r.arm.training and r.arm.training.improved is False for r in finished),
         cost=_cost([r.arm.cost for r in finished]),
         reused=tuple(sorted({what for r in finished for what in r.arm.reused})),
         fingerprints=tuple(r.arm.fingerprint for r in arms),
@@ -415,7 +418,7 @@ def _advice(run: Run, table: ScoreTable, results: Sequence[MethodResult]) -> Adv
     ran = [name for name in ranked if name in {r.name for r in allowed}]
     recommended = ranked[0] if ranked else None
     compared = ran[0] if ran else None
-    winner = best_of(allowed)
+    winner = best_of([r for r in allowed if not r.unimproved])
     regret, notes = _regret(compared, allowed, table)
     if without_model and floor:
         notes = (f"The advice was to use no language model; {floor} stands for it.", *notes)
@@ -445,7 +448,13 @@ def _regret(
 ) -> tuple[Regret | None, tuple[str, ...]]:
     if compared is None:
         return None, ("No recommended method is in this run, so the advice is not tested.",)
-    full = [r.name for r in allowed if r.name in table.complete and r.score is not None]
+    finished = [r for r in allowed if r.name in table.complete and r.score is not None]
+    if any(r.unimproved for r in finished if r.name == compared):
+        return None, (
+            f"{compared} was recommended, and its training did not improve on the start. So this "
+            "run says nothing about the advice.",
+        )
+    full = [r.name for r in finished if not r.unimproved]
     if compared not in full:
         return None, (
             f"{compared} was recommended and has no full result here. That counts against the "
@@ -484,6 +493,14 @@ def _curves(arms: Sequence[ArmResult]) -> tuple[Curve, ...]:
         Curve(method=result.arm.name, seed=result.arm.seed, points=result.arm.curve)
         for result in arms
         if result.arm.curve
+    )
+
+
+def _trainings(arms: Sequence[ArmResult]) -> tuple[Training, ...]:
+    return tuple(
+        Training(method=result.arm.name, seed=result.arm.seed, record=result.arm.training)
+        for result in arms
+        if result.arm.training
     )
 
 

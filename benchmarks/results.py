@@ -9,6 +9,7 @@ from pydantic import Field
 from benchmarks.plan import Limits
 from benchmarks.records import Cost, CurvePoint, RunManifest
 from strategies.data import Frozen
+from strategies.training_record import TrainingRecord
 
 ALPHA = 0.05
 
@@ -59,6 +60,8 @@ class MethodResult(Frozen):
         items: items that count.
         unanswered: items without a value that other methods have; they count as 0.
         truncated: prompts that had to be cut, over all seeds.
+        unimproved: whether training did not improve on the start at some seed; then no
+            conclusion about the method is drawn from its score.
         cost: mean over finished seeds; memory is the largest.
         reused: what came out of the artifact store; its cost is what it first took.
         fingerprints: of the arms, in order of seeds.
@@ -80,6 +83,7 @@ class MethodResult(Frozen):
     items: int = 0
     unanswered: int = 0
     truncated: int = 0
+    unimproved: bool = False
     cost: Cost = Cost()
     reused: tuple[str, ...] = ()
     fingerprints: tuple[str, ...] = ()
@@ -239,6 +243,14 @@ class Curve(Frozen):
     points: tuple[CurvePoint, ...]
 
 
+class Training(Frozen):
+    """How the weights of one arm came about."""
+
+    method: str
+    seed: int
+    record: TrainingRecord
+
+
 class Comparison(Frozen):
     """All that a report says of a run; written as ``comparison.json``.
 
@@ -281,6 +293,7 @@ class Comparison(Frozen):
     slices_left_out: dict[str, int] = Field(default_factory=dict)
     advice: Advice | None
     curves: tuple[Curve, ...]
+    trainings: tuple[Training, ...] = ()
     notes: tuple[str, ...]
 
     def method(self, name: str) -> MethodResult:

@@ -280,7 +280,9 @@ class _Case:
 
     def _is_full(self, name: str) -> bool:
         result = self.results.get(name)
-        return result is not None and result.status == "finished" and result.score is not None
+        if result is None or result.status != "finished" or result.unimproved:
+            return False
+        return result.score is not None
 
 
 def _verified(case: _Case, policies: Sequence[_Policy]) -> VerifiedRun:
@@ -407,13 +409,20 @@ def _without_result(method: str | None, case: _Case) -> tuple[Outcome | None, st
     if result is None:
         return "not tested", f"{method} is not in this run."
     if result.status == "finished":
-        return "not tested", f"The score of {method} is not defined."
+        return "not tested", _why_untested(result)
     problem = result.problems[0]
     first_line = problem.message.partition("\n")[0].rstrip(".")
     said = f"{method} {_HAPPENED[problem.status]}{first_line and ': '}{first_line}."
     if result.status in ("skipped", "pending"):
         return "not tested", said
     return "miss", f"{said} That counts against it, and no regret can be computed."
+
+
+def _why_untested(result: MethodResult) -> str:
+    if result.unimproved:
+        said = f"The training of {result.name} did not improve on the start"
+        return f"{said}, so this run says nothing about it."
+    return f"The score of {result.name} is not defined."
 
 
 # ---------------------------------------------------------------- policies

@@ -361,6 +361,12 @@ def _show(comparison: Comparison) -> None:
     heads = ["method", comparison.run.task.metric, "95 %", "standing", *scored]
     rows = [_row(result) for result in comparison.methods]
     show(heads, rows, right={*heads[1:3], *scored})
+    for result in comparison.methods:
+        if result.unimproved:
+            typer.echo(
+                f"{result.name}: training did not improve on the start, so its score says nothing "
+                "about the method. The report shows what was tried."
+            )
 
 
 def _row(result: MethodResult) -> list[str]:

@@ -21,6 +21,7 @@ from benchmarks.report.document import (
     Text,
     excerpt,
 )
+from benchmarks.report.training import NOT_IMPROVED, training_blocks, training_in_short
 from benchmarks.results import Comparison, Curve, Difference, Flip, Flips, MethodResult
 from benchmarks.slices import LEAST_ITEMS
 from benchmarks.tasks.metrics import METRICS
@@ -55,6 +56,7 @@ def report_blocks(comparison: Comparison, figures: Sequence[str]) -> list[Block]
         question_blocks,
         advice_blocks,
         _methods,
+        training_blocks,
         lambda c: _results(c, figures),
         _costs,
         _flips,
@@ -82,6 +84,7 @@ def _in_short(comparison: Comparison) -> list[Block]:
         Bullets(
             [
                 _leader(comparison),
+                *training_in_short(comparison),
                 *_target(comparison),
                 *_tested_in_short(comparison),
                 *_floor(comparison),
@@ -107,10 +110,12 @@ def _leader(comparison: Comparison) -> Text:
         f" scores highest: {comparison.run.task.metric} {numbers.score(best.score, best.interval)}"
         f" on {comparison.items} test items. ",
     ]
-    others = comparison.tied[1:]
+    failed = {r.name for r in comparison.methods if r.unimproved}
+    others = [name for name in comparison.tied[1:] if name not in failed]
     if others:
         return [*said, "This sample does not separate it from ", Strong(", ".join(others)), "."]
-    return [*said, "It is separated from every other method that finished."]
+    trained = " and whose training, if any, improved on the start" if failed else ""
+    return [*said, f"It is separated from every other method that finished{trained}."]
 
 
 def _target(comparison: Comparison) -> list[Text]:
@@ -156,6 +161,11 @@ def _floor(comparison: Comparison) -> list[Text]:
         above = ", ".join(comparison.above_floor)
         return [[*said, f"Separated above it: {above}."]]
     verdict = "No method is separated above it: this sample shows no need for a language model."
+    if any(r.unimproved for r in comparison.methods):
+        verdict = (
+            "No method is separated above it, but not every training improved on the start, so "
+            "this does not mean that no language model is needed."
+        )
     against = [d for d in comparison.against(comparison.leader) if d.b == floor.name]
     margins = [
         f" {d.a} minus {d.b}: {numbers.points_between(d.difference, d.interval)} points before "
@@ -253,6 +263,8 @@ def _score_table(comparison: Comparison) -> Table:
 def _score_row(result: MethodResult, difference: Difference | None) -> list[Text]:
     kind = " (floor)" if result.floor else ""
     standing = _STANDINGS.get(result.standing or "", result.status)
+    if result.unimproved:
+        standing = f"{standing}; {NOT_IMPROVED}"
     return [
         [Code(result.name), kind],
         standing,

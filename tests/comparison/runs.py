@@ -22,6 +22,7 @@ from benchmarks.store import Run, RunFolder, arm_folder, read_run, write_atomic
 from benchmarks.tasks.metrics import METRICS
 from benchmarks.tasks.task import Item
 from strategies.method import registry
+from strategies.training_record import Attempt, RateChoice, RateTrial, TrainingRecord
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,41 @@ class Made:
     reason: str = ""
     reused: tuple[str, ...] = ()
     truncated: int = 0
+    training: TrainingRecord | None = None
+
+
+def trained(*, improved: bool, items: int = 100) -> TrainingRecord:
+    """A training whose rate a range test settled; it was repeated twice if it did not help."""
+    attempts = [
+        Attempt(
+            rate=rate,
+            best_loss=1.2 if improved else 2.4,
+            metric=0.8 if improved else 0.1,
+            spiked=False,
+            improved=improved,
+            seconds=10.0,
+        )
+        for rate in ([4e-4] if improved else [4e-4, 1e-4, 2.5e-5])
+    ]
+    choice = RateChoice(
+        first_guess=1e-4,
+        rate=4e-4,
+        trials=tuple(RateTrial(rate=r, loss=1.5, seconds=5.0) for r in (1e-4, 4e-4, 1.6e-3)),
+        steps=20,
+        items=items,
+        margin=0.1,
+        margin_error=0.08,
+        seconds=15.0,
+    )
+    return TrainingRecord(
+        choice=choice,
+        validation_items=items,
+        metric_items=items,
+        start_loss=2.0,
+        start_metric=0.5,
+        attempts=tuple(attempts),
+        kept=0,
+    )
 
 
 @dataclass(frozen=True)
@@ -93,6 +129,7 @@ def arm_of(made: Made, metric: str) -> Arm:
         scores={metric: score} if made.status == "finished" else {},
         cost=made.cost,
         curve=made.curve,
+        training=made.training,
         failure=made.failure,
         reused=made.reused,
     )

@@ -14,7 +14,7 @@ from benchmarks.records import Cost, CurvePoint, Failure
 from benchmarks.results import Comparison, Difference
 from benchmarks.store import read_run
 from strategies.errors import RunError
-from tests.comparison.runs import Made, Material, make_run
+from tests.comparison.runs import Made, Material, make_run, trained
 
 
 def right(count: int, items: int = 40) -> list[float]:
@@ -313,6 +313,25 @@ def test_advice_to_use_no_language_model_is_tested_by_the_best_floor(tmp_path: P
     found = compare(alone).advice
     assert found is not None
     assert (found.recommended, found.regret) == (None, None)
+
+
+def test_a_training_that_did_not_improve_keeps_its_score_and_tests_no_advice(
+    tmp_path: Path,
+) -> None:
+    arms = [Made("zero-shot", right(30)), Made("lora", right(5), training=trained(improved=False))]
+    ranked = [{"method": "lora"}, {"method": "zero-shot"}]
+    text = json.dumps({"ranked": ranked})
+    found = compare(make_run(tmp_path / "r", arms, recommendation=text))
+    lora = found.method("lora")
+    assert (lora.unimproved, lora.score, lora.standing) == (True, 0.125, "behind")
+    assert found.advice is not None
+    assert (found.advice.winner, found.advice.regret) == ("zero-shot", None)
+    assert found.advice.notes[0] == (
+        "lora was recommended, and its training did not improve on the start. So this run says "
+        "nothing about the advice."
+    )
+    (training,) = found.trainings
+    assert (training.method, training.record.improved) == ("lora", False)
 
 
 def test_without_a_recommendation_there_is_no_advice_to_test(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from benchmarks.verification import (
     VerifiedRun,
     verify,
 )
-from tests.comparison.runs import Made, Material, make_run
+from tests.comparison.runs import Made, Material, make_run, trained
 
 pytestmark = pytest.mark.usefixtures("few_draws")
 
@@ -117,6 +117,31 @@ def test_a_failed_method_cannot_win_and_is_a_miss_without_a_regret(tmp_path: Pat
     choice = run.choice(ADVISOR)
     assert (run.winner, choice.outcome, choice.regret) == ("zero-shot", "miss", None)
     assert choice.why.startswith("lora failed: needs 9 GiB. That counts against it")
+
+
+def test_nothing_is_concluded_from_a_training_that_did_not_improve_on_the_start(
+    tmp_path: Path,
+) -> None:
+    failed = trained(improved=False)
+    arms = [
+        Made("zero-shot", right(20)),
+        Made("lora", right(5), training=failed),
+        Made("full", right(39), training=trained(improved=True)),
+    ]
+    run = verified(tmp_path / "r", arms, advised("lora", "full", "zero-shot"))
+    choice = run.choice(ADVISOR)
+    assert (choice.outcome, choice.regret) == ("not tested", None)
+    assert choice.why == (
+        "The training of lora did not improve on the start, so this run says nothing about it."
+    )
+    assert set(run.rivals) == {"full", "zero-shot"}
+    assert policy(run, "always-LoRA") == ("lora", "not tested")
+
+
+def test_a_method_whose_training_failed_wins_against_nobody(tmp_path: Path) -> None:
+    arms = [Made("zero-shot", right(20)), Made("lora", right(39), training=trained(improved=False))]
+    run = verified(tmp_path / "r", arms, advised("zero-shot", "lora"))
+    assert (run.winner, run.choice(ADVISOR).outcome) == ("zero-shot", "hit")
 
 
 def test_a_method_with_one_failed_seed_is_a_miss(tmp_path: Path) -> None:

@@ -1,0 +1,47 @@
+"""What a report says of training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.comparison import compare
+from benchmarks.report.content import report_blocks
+from benchmarks.report.markdown import markdown_text
+from tests.comparison.runs import Made, make_run, trained
+
+
+def report(folder: Path, arms: list[Made]) -> str:
+    text = markdown_text(report_blocks(compare(make_run(folder, arms)), ()), "figures")
+    return text.replace("&#42;", "*")
+
+
+def test_a_training_that_did_not_improve_is_said_in_short_and_in_its_row(tmp_path: Path) -> None:
+    arms = [
+        Made("zero-shot", [1.0] * 30 + [0.0] * 10),
+        Made("lora", [1.0] * 5 + [0.0] * 35, training=trained(improved=False)),
+    ]
+    text = report(tmp_path / "r", arms)
+    in_short = text.partition("## In short")[2].partition("##")[0]
+    assert "**lora: training did not improve on the start**" in in_short
+    assert "no conclusion is drawn from it" in in_short
+    assert "behind; training did not improve on the start" in text
+    # Its three trainings, each at a quarter of the rate before.
+    assert "0.0004 (loss 2.400, metric 0.100), 0.0001" in text
+    assert "| 2.000 | 2.400 | 0.500 | 0.100 | 3 | no |" in text
+
+
+def test_how_the_learning_rate_was_settled_and_how_weak_that_is_is_said(tmp_path: Path) -> None:
+    arms = [
+        Made("zero-shot", [0.0] * 40),
+        Made("lora", [1.0] * 40, training=trained(improved=True, items=24)),
+    ]
+    text = report(tmp_path / "r", arms)
+    assert "did not improve on the start**" not in text
+    assert "a range test of 20 steps a rate, 15 s in all, tried 0.0001 (1.500)" in text
+    assert "chose 0.0004; the first guess was 0.0001." in text
+    assert "It was chosen on 24 validation items, which is few." in text
+    assert "0.100 higher, with a standard error of 0.080: the two are not separated." in text
+
+
+def test_a_run_that_recorded_no_training_has_no_such_section(tmp_path: Path) -> None:
+    assert "## Training" not in report(tmp_path / "r", [Made("zero-shot", [1.0, 0.0])])
