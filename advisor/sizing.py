@@ -31,6 +31,8 @@ Shown = Literal["plain", "icl", "rag"]
 # What the methods of this project show and do: four demonstrations, two passages of 200 tokens,
 # five epochs.
 _DEMONSTRATIONS, _PASSAGES, _PASSAGE_TOKENS, _EPOCHS = 4, 2, 200, 5
+# A range test tries three learning rates and more, each with at most 100 steps of two examples.
+_RATE_TRIALS, _MOST_TRIAL_EXAMPLES = 3, 200
 # Taken where nothing is answered; each estimate names those that it rests on.
 _ASSUMED = {"prompt_tokens": 200, "answer_tokens": 100}
 _DAYS_A_MONTH = 365 / 12
@@ -412,7 +414,9 @@ def _retrieves(name: str) -> bool:
 def _train_tokens(answers: Answers, examples: int | None, *, retrieves: bool) -> int:
     passages = _PASSAGES * _PASSAGE_TOKENS if retrieves else 0
     a_step = _tokens(answers, "prompt_tokens") + _tokens(answers, "answer_tokens") + passages
-    return (examples or 0) * a_step * _EPOCHS
+    # A trial of the range test is the beginning of the training.
+    trial = min((examples or 0) * _EPOCHS / 5, _MOST_TRIAL_EXAMPLES)
+    return round(((examples or 0) * _EPOCHS + _RATE_TRIALS * trial) * a_step)
 
 
 def _training(
