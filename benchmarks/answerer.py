@@ -246,9 +246,9 @@ class _Preparation:
     def _weights(self, artifacts: ArtifactStore, progress: Progress) -> Artifact:
         setting = setting_of(self.plan, self.model.sha256, self.embedder.sha256)
         fingerprint = weights_fingerprint(setting, self.task, self.method, self.seed)
-        scratch = artifacts.scratch("weights", fingerprint)
 
         def make(draft: Path) -> Cost:
+            scratch = artifacts.scratch("weights", fingerprint)
             choice = self._rate(setting, artifacts, progress)
             start = self._start_metric(setting, artifacts)
             return self._train(choice, start, scratch, draft, progress)
@@ -264,9 +264,9 @@ class _Preparation:
         if not self._automatic or not self._splits()[1]:
             return None
         fingerprint = weights_fingerprint(setting, self.task, self.method, None)
-        scratch = artifacts.scratch("rates", fingerprint)
 
         def make(draft: Path) -> Cost:
+            scratch = artifacts.scratch("rates", fingerprint)
             job = self._job(_RATE_SEED)
             choice = choose_rate(job, scratch, scratch / "trial", progress)
             write_record(draft / _RATE, choice)
