@@ -118,6 +118,19 @@ def language_name(tag: str) -> str:
     return LANGUAGES.get(base_code(tag), tag)
 
 
+def language_of_script(texts: Iterable[str]) -> str:
+    """The language that a script shows by itself, such as ``ja`` of kana; "" where none does."""
+    scripts = _scripts(texts)
+    kana = scripts["HIRAGANA"] + scripts["KATAKANA"]
+    if (kana + scripts["CJK"]) * 2 > scripts.total():
+        if kana * _LEAST_KANA > scripts["CJK"]:
+            return "ja"
+        return "zh" if not kana and scripts["CJK"] >= _SURELY_CHINESE else ""
+    script, count = next(iter(scripts.most_common(1)), ("", 0))
+    codes = _WRITTEN_IN.get(script, "").split()
+    return codes[0] if len(codes) == 1 and count * 2 > scripts.total() else ""
+
+
 def is_english(language: str, text: str) -> bool:
     """Whether rules for English apply to a text: its language is, or none is said and it may be."""
     if base_code(language):
@@ -292,6 +305,9 @@ _WRITTEN_IN = {
     "tr vi",
     "MALAYALAM": "ml", "MYANMAR": "my", "TAMIL": "ta", "TELUGU": "te", "THAI": "th",
 }  # fmt: skip
+# Half of the letters of Japanese prose are kana; names and headings may have none.
+_LEAST_KANA = 10
+_SURELY_CHINESE = 200
 _BY_WORDS = ("token_f1", "rouge_l", "bleu")
 # English has letters beyond ASCII in a few borrowed words and names alone.
 _FOREIGN_SHARE = 0.01

@@ -276,7 +276,10 @@ def _sentence_bleu(task: Task, item: Item, text: str) -> float:
 
 
 def _bleu_sums(item: Item, text: str) -> tuple[float, ...]:
-    """Matches of order 1 to 4, n-grams of order 1 to 4, tokens of the answer, of the reference."""
+    """Matches of order 1 to 4, n-grams of order 1 to 4, tokens of the answer, of the reference.
+
+    What a token is follows from the text alone, so sums of any items may be added.
+    """
     import sacrebleu
 
     found = sacrebleu.sentence_bleu(spaced(text), list(map(spaced, item.outputs)))

@@ -13,7 +13,7 @@ import yaml
 
 from benchmarks.tasks.authoring import item_line, split_by_group
 from benchmarks.tasks.corpus import corpus_files, read_corpus, slug
-from benchmarks.tasks.languages import word_estimate
+from benchmarks.tasks.languages import language_of_script, word_estimate
 from benchmarks.tasks.lengths import longest_answer_tokens
 from benchmarks.tasks.loading import (
     CORPUS_FOLDER,
@@ -325,6 +325,7 @@ def _spec(folder: Path, source: Source, splits: Splits, system: str) -> TaskSpec
         metric=metric,
         metrics=tuple(further),
         max_new_tokens=longest_answer_tokens(outputs),
+        language=language_of_script([*(item.input for item in items), *outputs]),
         source=source.file.name,
         corpus=CORPUS_FOLDER if source.corpus is not None else None,
         slices=source.slices,
@@ -397,6 +398,7 @@ _COMMENTS = {
     "metric": "Decides which method is best; the further metrics are reported beside it.",
     "metrics": "",
     "max_new_tokens": "The longest answer that a model may generate.",
+    "language": "Of the texts: a code such as ja, or its English name.",
     "licence": "Of the data.",
     "source": "",
     "slices": "Fields that a report tells the test items apart by.",

@@ -26,6 +26,7 @@ from benchmarks.tasks.languages import (
     fold,
     fold_case,
     index_terms,
+    language_of_script,
     language_tag,
     suitability_notes,
     word_count,
@@ -543,6 +544,33 @@ def test_notes_say_where_a_metric_does_not_suit_a_language(
     notes = suitability_notes(language, metrics, [text], [text])
     assert len(notes) == len(begins)
     assert all(note.startswith(begin) for note, begin in zip(notes, begins, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("texts", "wanted"),
+    [
+        ([SENTENCES["ja"]], "ja"),
+        ([SENTENCES["zh"] * 40], "zh"),
+        (["東京都", "大阪府"], ""),
+        ([SENTENCES["ko"]], "ko"),
+        ([SENTENCES["th"]], "th"),
+        ([SENTENCES["el"]], "el"),
+        ([SENTENCES["ru"]], ""),
+        ([SENTENCES["hi"]], ""),
+        ([SENTENCES["fr"]], ""),
+        ([SENTENCES["ja"], SENTENCES["en"]], ""),
+        (["12 €"], ""),
+        ([], ""),
+    ],
+)
+def test_a_script_of_one_language_shows_it(texts: list[str], wanted: str) -> None:
+    assert language_of_script(texts) == wanted
+
+
+def test_init_writes_down_the_language_that_the_script_shows(tmp_path: Path) -> None:
+    assert scaffold(tmp_path / "ja", Source(CASES / "copy_ja.jsonl")).task.language == "ja"
+    assert "\nlanguage: ja\n" in (tmp_path / "ja" / "task.yaml").read_text("utf-8")
+    assert scaffold(tmp_path / "ru", Source(CASES / "copy_ru.jsonl")).task.language == ""
 
 
 def test_init_tells_what_does_not_suit_the_language(tmp_path: Path) -> None:
