@@ -36,12 +36,14 @@ def token_bound(text: str) -> int:
 
     A character beyond ASCII is at most its bytes in UTF-8: two of Greek, Cyrillic, Hebrew and
     Arabic, three of most others, four of emoji and rare Chinese characters. No tokenizer over
-    bytes, or with a fallback to bytes, cuts it finer. Digits count one each, since many
-    tokenizers cut numbers into digits. Of other ASCII two characters a token is a careful
-    estimate: words of English have about four.
+    bytes, or with a fallback to bytes, cuts it finer. In a text of ASCII alone, digits and
+    punctuation count one each, since many tokenizers cut numbers into digits, and two letters
+    or spaces count one, a careful estimate: words of English have about four letters a token.
     """
-    usual = sum(character.isascii() and not character.isdigit() for character in text)
-    return len(text.encode("utf-8", "surrogatepass")) - usual + -(-usual // 2)
+    if not text.isascii():
+        return len(text.encode("utf-8", "surrogatepass"))
+    usual = sum(character.isalpha() or character == " " for character in text)
+    return len(text) - usual + -(-usual // 2)
 
 
 def default_tokenizer() -> Count | None:
@@ -62,5 +64,7 @@ def default_tokenizer() -> Count | None:
 
 def _needed(answer: str, count: Count | None) -> int:
     bound = token_bound(answer)
-    measured = bound if count is None else min(bound, count(answer) * 3 // 2)
-    return max(len(answer) // 2, measured)
+    if count is None:
+        return bound
+    measured = count(answer)
+    return max(len(answer) // 2, measured, min(bound, measured * 3 // 2))
