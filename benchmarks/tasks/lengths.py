@@ -36,13 +36,13 @@ def token_bound(text: str) -> int:
 
     A character beyond ASCII is at most its bytes in UTF-8: two of Greek, Cyrillic, Hebrew and
     Arabic, three of most others, four of emoji and rare Chinese characters. No tokenizer over
-    bytes, or with a fallback to bytes, cuts it finer. In a text of ASCII alone, digits and
-    punctuation count one each, since many tokenizers cut numbers into digits, and two letters
-    or spaces count one, a careful estimate: words of English have about four letters a token.
+    bytes, or with a fallback to bytes, cuts it finer. In a text of ASCII alone, digits, capitals
+    and punctuation count one each, since tokenizers cut numbers and codes short, and two small
+    letters or spaces count one, a careful estimate: English has about four a token.
     """
     if not text.isascii():
         return len(text.encode("utf-8", "surrogatepass"))
-    usual = sum(character.isalpha() or character == " " for character in text)
+    usual = sum(character.islower() or character == " " for character in text)
     return len(text) - usual + -(-usual // 2)
 
 
