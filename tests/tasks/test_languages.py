@@ -610,3 +610,27 @@ def test_init_tells_what_does_not_suit_the_language(tmp_path: Path) -> None:
 def test_case_folds_by_language() -> None:
     assert fold_case("DIŞ", "tr") == "dış"
     assert fold_case("DIS", "en") == "dis"
+
+
+# --- data of the users' kind -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "language"), [("ja", "ja"), ("ru", ""), ("hi", "")])
+def test_customer_messages_become_a_balanced_task(tmp_path: Path, name: str, language: str) -> None:
+    made = scaffold(tmp_path / name, Source(CASES / "languages" / f"{name}.csv"))
+    task = made.task
+    items = [*task.train, *task.validation, *task.test]
+    assert (task.kind, task.language, made.notes) == ("classification", language, ())
+    assert Counter(item.output for item in items) == dict.fromkeys(task.labels, 24)
+    texts = [item.output for item in task.test]
+    assert aggregate(task, "accuracy", task.test, texts) == 1.0
+    assert aggregate(task, "macro_f1", task.test, texts) == 1.0
+
+
+def test_tfidf_learns_from_japanese_messages(tmp_path: Path) -> None:
+    # Words cut at spaces alone find none of the 29 test sentences' words in training, and every
+    # answer is the same: 7 of 29 at most.
+    task = scaffold(tmp_path / "ja", Source(CASES / "languages" / "ja.csv")).task
+    texts = [response.text for response in floors.tfidf_lr(task.train).answer(task.test)]
+    found = aggregate(task, "accuracy", task.test, texts)
+    assert found is not None and found > 0.4
