@@ -268,12 +268,12 @@ def _beginning(
 
     part = Shard.parse(shard) if shard else None
     resolved = resolve(plan, console.print)
-    for note in resolved.task.language_notes():
-        console.print(f"Note: {note}")
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     folder = out or Path("runs") / f"{_as_folder(resolved.task.id)}-{stamp}"
     with writing(folder):
         folder.mkdir(exist_ok=True)
+    for note in resolved.task.language_notes():
+        console.print(f"Note: {note}")
     origin = Origin(
         command=command_line(),
         recommendation=_recommendation_beside(target),

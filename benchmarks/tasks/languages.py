@@ -1,8 +1,8 @@
-"""Languages and scripts: what two texts have in common however they were typed, and their words.
+"""Languages and scripts: normalises how a text was typed, and splits it into words.
 
-What a text is cut into follows from its own characters, so that a value is right whatever
-``language`` of ``task.yaml`` says. The language adds what no character shows: English articles
-and endings, and the Turkish i.
+How a text is split depends on its own characters, so that scores are right even where
+``language`` of ``task.yaml`` is missing or wrong. The language adds what characters do not show:
+English articles and endings, and the Turkish i.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ _COMMON = "ar, bn, de, en, es, fr, hi, id, it, ja, ko, pl, pt, ru, th, tr, uk, u
 # A language and, behind it, script, region and variants: RFC 5646, section 2.1, in short.
 _TAG = re.compile(r"(?P<language>[a-z]{2,3})(-[a-z0-9]{2,8})*", re.IGNORECASE)
 
-# Scripts whose words no spaces part: Thai, Lao, Tibetan, Burmese, Khmer, Tai, Balinese, Javanese,
-# Han, kana, Bopomofo, Yi. Their digits are left out: a number stays whole.
+# Scripts written without spaces between words: Thai, Lao, Tibetan, Burmese, Khmer, Tai, Balinese,
+# Javanese, Han, kana, Bopomofo, Yi. Their digits are left out, so a number stays whole.
 _UNSPACED = (
     "\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ece\u0edc-\u0edf\u0f00\u0f40-\u0fbc\u1000-\u103f"
     "\u1050-\u108f\u109a-\u109f\u1780-\u17d3\u17d7\u17dc\u17dd\u1950-\u1974\u1980-\u19c9"
@@ -60,7 +60,7 @@ _UNSPACED = (
     "\ua000-\ua48c\ua980-\ua9c0\ua9e0-\ua9ef\ua9fa-\ua9fe\uaa60-\uaadf\uf900-\ufaff"
     "\U0001b000-\U0001b16f\U00020000-\U0002fa1f\U00030000-\U000323af"
 )
-# Korean has spaces, but particles stick to nouns, so words of it seldom agree.
+# Korean has spaces, but particles are joined to nouns, so whole words rarely match.
 _HANGUL = "\u1100-\u11ff\u3131-\u318e\ua960-\ua97c\uac00-\ud7a3\ud7b0-\ud7fb"
 _JOINERS = "\u200c\u200d"
 
@@ -166,7 +166,7 @@ def fold_case(text: str, language: str = "") -> str:
     if turkic:
         plain = plain.translate(_TURKISH_I)
     # Folding İ leaves a dot above the i, which no keyboard types.
-    return unicodedata.normalize("NFC", plain.casefold()).replace("i̇", "i")
+    return unicodedata.normalize("NFC", plain.casefold()).replace("i\u0307", "i")
 
 
 def case_language(language: str, *texts: str) -> str:
@@ -190,9 +190,9 @@ def without_punctuation(text: str) -> str:
 
 
 def units(text: str) -> list[str]:
-    """Words, and single characters with their marks where spaces do not part words.
+    """Words; single characters, with their marks, in scripts without spaces between words.
 
-    White space ends a word; nothing else does but a change to or from such a script.
+    A word ends at white space and at a character of such a script.
 
     Source: mixed segmentation of MLQA (Lewis et al. 2020, arXiv:1910.07475); syllables for
     Korean as in KorQuAD (Lim et al. 2019, arXiv:1909.07005).
@@ -209,9 +209,9 @@ def letter_units(text: str) -> list[str]:
 
 
 def index_terms(text: str) -> list[str]:
-    """Words of two letters or more; single characters and pairs of them where no spaces part words.
+    """Words of two letters or more; single characters and pairs in scripts without spaces.
 
-    ASCII is cut as scikit-learn's default pattern cuts it.
+    ASCII is split as scikit-learn's default pattern splits it.
     """
     if text.isascii():
         return _ASCII_WORD.findall(text)
@@ -226,10 +226,10 @@ def index_terms(text: str) -> list[str]:
 
 
 def spaced(text: str) -> str:
-    """A text with spaces around what a tokenizer for Western texts would not part.
+    """A text with spaces around each token that a tokenizer for Western texts would not find.
 
-    That is a character of a script without spaces between words, a Korean syllable, and
-    punctuation beyond ASCII. For Chinese it is what sacrebleu's tokenizer ``zh`` parts. ASCII
+    These are characters of scripts without spaces between words, Korean syllables, and
+    punctuation beyond ASCII. On Chinese this agrees with sacrebleu's tokenizer ``zh``. ASCII
     stays as it is.
     """
     if text.isascii():
@@ -260,7 +260,7 @@ def word_count(text: str) -> int:
 
 
 def word_estimate(text: str) -> float:
-    """About how many words a text has, two characters making one where no spaces part them."""
+    """About how many words a text has; two characters make one in scripts without spaces."""
     if text.isascii():
         return len(text.split())
     single = len(_patterns().counted_single.findall(text))
@@ -399,7 +399,7 @@ def _folded(character: str) -> str:
 
 
 def _is_invisible(character: str) -> bool:
-    # Joiners tell words apart in Persian and shape letters in Indic scripts.
+    # Joiners change the meaning in Persian and the shape of letters in Indic scripts.
     hidden = unicodedata.category(character) == "Cf" and character not in _JOINERS
     selects = "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef"
     return hidden or selects or character == _TATWEEL
@@ -412,8 +412,8 @@ def _is_punctuation(character: str) -> bool:
 
 def _apart(found: re.Match[str]) -> str:
     text = found.group()
-    parted = _is_punctuation(text[0]) or _patterns().single.match(text)
-    return f" {text} " if parted else text
+    is_token = _is_punctuation(text[0]) or _patterns().single.match(text)
+    return f" {text} " if is_token else text
 
 
 _SPACED_LETTER = rf"[^\W{_UNSPACED}{_HANGUL}]"

@@ -86,7 +86,7 @@ def squad_normal_form(text: str, language: str = "", *, english: bool = True) ->
     """Lower case, without punctuation, articles and surplus white space.
 
     Beyond ASCII, a text is folded first (`benchmarks.tasks.languages.fold`), punctuation is
-    Unicode's category P, and characters that are words by themselves stand apart.
+    Unicode's category P, and each character of a script without spaces is a word.
 
     Args:
         text: an answer.
@@ -287,9 +287,9 @@ def _bleu_sums(item: Item, text: str) -> tuple[float, ...]:
 
 
 class _RougeTokenizer:
-    """Words of any script, as rouge_score's own tokenizer cuts them where a text is ASCII.
+    """Words of any script; ASCII texts are split by rouge_score's own tokenizer.
 
-    It cuts at all but a to z and 0 to 9, so a text in another script has no word under it.
+    That one keeps a to z and 0 to 9 alone, so it finds no word in another script.
     """
 
     def __init__(self, language: str, *, english: bool) -> None:

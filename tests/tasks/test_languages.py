@@ -628,8 +628,8 @@ def test_customer_messages_become_a_balanced_task(tmp_path: Path, name: str, lan
 
 
 def test_tfidf_learns_from_japanese_messages(tmp_path: Path) -> None:
-    # Words cut at spaces alone find none of the 29 test sentences' words in training, and every
-    # answer is the same: 7 of 29 at most.
+    # scikit-learn's default pattern takes a whole clause for a word: it gives one label to all 29
+    # test messages, and 7 are right.
     task = scaffold(tmp_path / "ja", Source(CASES / "languages" / "ja.csv")).task
     texts = [response.text for response in floors.tfidf_lr(task.train).answer(task.test)]
     found = aggregate(task, "accuracy", task.test, texts)
