@@ -515,6 +515,7 @@ def _notes(
         *_group_notes(table),
         *_score_notes(results, table),
         *_gold_notes(run),
+        *run.manifest.task.notes,
     ]
     pending = [r.name for r in results if r.status == "pending"]
     if pending:

@@ -15,6 +15,7 @@ from benchmarks.records import ItemScore
 from benchmarks.results import Difference, Interval
 from benchmarks.statistics import Noise, Outcomes, noise_between
 from benchmarks.store import ArmResult
+from benchmarks.tasks.languages import label_form
 
 # ---------------------------------------------------------------- item scores
 
@@ -123,8 +124,8 @@ class ScoreTable:
         """All labels and answers of any arm."""
         found = set(self.references.values())
         for scores in self.lines.values():
-            found |= {score.prediction.strip() for score in scores.values()}
-        return sorted({label.strip() for label in found} | {""})
+            found |= {score.prediction for score in scores.values()}
+        return sorted({label_form(label) for label in found} | {""})
 
     def outcomes(self, name: str, ids: Sequence[str], labels: Sequence[str]) -> Outcomes:
         """What the statistics need of one method over some items."""
@@ -156,10 +157,10 @@ class ScoreTable:
         if not self.macro:
             return statistics.mean_outcomes(self._means(arms, ids), units)
         answers = [
-            [score.prediction.strip() if (score := self.line(arm, i)) else "" for i in ids]
+            [label_form(score.prediction) if (score := self.line(arm, i)) else "" for i in ids]
             for arm in arms
         ]
-        references = [self.references[item].strip() for item in ids]
+        references = [label_form(self.references[item]) for item in ids]
         return statistics.macro_f1_outcomes(references, answers, labels, units)
 
     def _sums(self, arm: ArmResult, item: str) -> tuple[float, ...]:
@@ -185,7 +186,7 @@ def _correct(score: ItemScore) -> float:
     accuracy = score.metrics.get("accuracy")
     if accuracy is not None:
         return accuracy
-    return float(score.prediction.strip() == score.reference.strip())
+    return float(label_form(score.prediction) == label_form(score.reference))
 
 
 # ---------------------------------------------------------------- differences

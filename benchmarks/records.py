@@ -185,6 +185,8 @@ class TaskCard(Frozen):
 
     Attributes:
         train_with_gold: training items that name their gold passages; None where not counted.
+        language: tag of the texts' language; "" where it is not said.
+        notes: what a reader of its scores has to know.
     """
 
     id: str
@@ -201,6 +203,8 @@ class TaskCard(Frozen):
     corpus: int
     train_with_gold: int | None = None
     answers: dict[str, object] = Field(default_factory=dict)
+    language: str = ""
+    notes: tuple[str, ...] = ()
 
 
 class RunManifest(Frozen):

@@ -34,6 +34,7 @@ from benchmarks.store import (
     write_lines,
     write_sealed,
 )
+from benchmarks.tasks.languages import label_form
 from benchmarks.tasks.task import Item, Task
 from strategies.errors import DataError, NotApplicableError, UserError, storage_trouble
 from strategies.progress import Progress
@@ -315,8 +316,8 @@ def format_validity(
         valid = METRICS["json_validity"].item
         items = {item.id: item for item in task.test}
         return _mean([valid(task, items[r.id], r.text) or 0.0 for r in responses])
-    choices = {item.id: item.choices or () for item in task.test}
-    return _mean([float(r.text.strip() in choices[r.id]) for r in free if r.id in choices])
+    choices = {item.id: set(map(label_form, item.choices or ())) for item in task.test}
+    return _mean([float(label_form(r.text) in choices[r.id]) for r in free if r.id in choices])
 
 
 def recall_at_k(items: Iterable[Item], responses: Sequence[Response]) -> float | None:

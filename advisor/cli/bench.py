@@ -272,6 +272,8 @@ def _beginning(
     folder = out or Path("runs") / f"{_as_folder(resolved.task.id)}-{stamp}"
     with writing(folder):
         folder.mkdir(exist_ok=True)
+    for note in resolved.task.language_notes():
+        console.print(f"Note: {note}")
     origin = Origin(
         command=command_line(),
         recommendation=_recommendation_beside(target),

@@ -9,6 +9,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from benchmarks.tasks.languages import fold, fold_case, whole_phrase, word_count
 from strategies.data import Frozen
 
 CheckKind = Literal["contains", "lacks", "matches", "lacks_pattern", "max_words", "min_words"]
@@ -21,7 +22,6 @@ _FIELD_OF_KIND = {
     "max_words": "limit",
     "min_words": "limit",
 }
-_STRAIGHT = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"'})
 
 
 class Check(Frozen):
@@ -33,9 +33,10 @@ class Check(Frozen):
             ``lacks_pattern`` search for the regular expression `pattern`, ``max_words`` and
             ``min_words`` compare the number of words with `limit`.
         any: phrases; letter case, runs of white space and curly quotes do not matter, and a
-            phrase is found as whole words and whole numbers only.
+            phrase is found as whole words and whole numbers only. Between characters of a script
+            without spaces between words it is found anywhere.
         pattern: a Python regular expression, searched with ``re.MULTILINE``.
-        limit: words.
+        limit: words; characters where a script has no spaces between words.
     """
 
     name: str = Field(min_length=1)
@@ -73,20 +74,15 @@ class Check(Frozen):
         if self.kind in ("matches", "lacks_pattern"):
             found = re.search(self.pattern, text, re.MULTILINE) is not None
             return found == (self.kind == "matches")
-        words = len(text.split())
+        words = word_count(text)
         limit = self.limit or 0
         return words <= limit if self.kind == "max_words" else words >= limit
 
 
 def _plain(text: str) -> str:
-    straight = unicodedata.normalize("NFKC", text).translate(_STRAIGHT)
-    return " ".join(straight.casefold().split())
+    return " ".join(fold_case(unicodedata.normalize("NFKC", fold(text))).split())
 
 
 @lru_cache(maxsize=4096)
 def _phrase(phrase: str) -> re.Pattern[str]:
-    plain = _plain(phrase)
-    # "300" must not be found in "1,300" or "300.5", nor "arm" in "alarm".
-    before = r"(?<!\w)(?<!\d[.,])" if plain[:1].isdigit() else r"(?<!\w)"
-    after = r"(?!\w)(?![.,]\d)" if plain[-1:].isdigit() else r"(?!\w)"
-    return re.compile(before + re.escape(plain) + after)
+    return whole_phrase(_plain(phrase))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import string
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,17 @@ from functools import cache
 from typing import Any
 
 from benchmarks.tasks import sql
+from benchmarks.tasks.languages import (
+    case_language,
+    fold,
+    fold_case,
+    is_english,
+    label_form,
+    letter_units,
+    spaced,
+    units,
+    without_punctuation,
+)
 from benchmarks.tasks.task import Item, Task
 
 Texts = Sequence[str]
@@ -22,7 +32,6 @@ ItemValue = Callable[[Task, Item, str], float | None]
 Aggregate = Callable[[Task, Sequence[Item], Texts], float | None]
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
-_PUNCTUATION = frozenset(string.punctuation)
 
 
 @dataclass(frozen=True)
@@ -73,32 +82,58 @@ def aggregate(task: Task, metric: str, items: Sequence[Item], texts: Texts) -> f
     return METRICS[metric].aggregate(task, items, texts)
 
 
-def squad_normal_form(text: str) -> str:
+def squad_normal_form(text: str, language: str = "", *, english: bool = True) -> str:
     """Lower case, without punctuation, articles and surplus white space.
+
+    Beyond ASCII, a text is folded first (`benchmarks.tasks.languages.fold`), punctuation is
+    Unicode's category P, and each character of a script without spaces is a word.
+
+    Args:
+        text: an answer.
+        language: tag of its language; it decides how the letter i is lowered.
+        english: whether English articles are left out.
 
     Source: evaluate-v2.0.py, Rajpurkar et al. 2018, arXiv:1806.03822.
     """
-    bare = "".join(character for character in text.lower() if character not in _PUNCTUATION)
-    return " ".join(_ARTICLES.sub(" ", bare).split())
+    bare = without_punctuation(fold_case(text, language))
+    return " ".join(units(_ARTICLES.sub(" ", bare) if english else bare))
 
 
-def token_f1(prediction: str, reference: str) -> float:
+def token_f1(prediction: str, reference: str, language: str = "") -> float:
     """F1 of the words that two texts share, after SQuAD's normalisation.
 
     Source: evaluate-v2.0.py, Rajpurkar et al. 2018, arXiv:1806.03822.
     """
-    predicted = squad_normal_form(prediction).split()
-    wanted = squad_normal_form(reference).split()
+    predicted, wanted = (form.split() for form in _squad_forms(prediction, reference, language))
     if not predicted or not wanted:
         return float(predicted == wanted)
     return _f1(Counter(predicted), Counter(wanted))
 
 
-def contains_answer(prediction: str, reference: str) -> bool:
+def exact_match(prediction: str, reference: str, language: str = "") -> bool:
+    """Whether two texts are the same after SQuAD's normalisation.
+
+    Source: evaluate-v2.0.py, Rajpurkar et al. 2018, arXiv:1806.03822.
+    """
+    predicted, wanted = _squad_forms(prediction, reference, language)
+    return predicted == wanted
+
+
+def contains_answer(prediction: str, reference: str, language: str = "") -> bool:
     """Whether all words of the reference stand in the prediction, in order and together."""
-    wanted = squad_normal_form(reference) or reference.lower().strip()
-    text = squad_normal_form(prediction) if squad_normal_form(reference) else prediction.lower()
-    return f" {wanted} " in f" {' '.join(text.split())} "
+    text, wanted = _squad_forms(prediction, reference, language)
+    if not wanted:
+        wanted, text = fold_case(reference).strip(), " ".join(fold_case(prediction).split())
+    return f" {wanted} " in f" {text} "
+
+
+def _squad_forms(prediction: str, reference: str, language: str) -> tuple[str, str]:
+    casing = case_language(language, prediction, reference)
+    english = is_english(language, reference)
+    return (
+        squad_normal_form(prediction, casing, english=english),
+        squad_normal_form(reference, casing, english=english),
+    )
 
 
 def parse_object(text: str) -> dict[str, Any] | None:
@@ -125,8 +160,8 @@ def field_f1(prediction: str, reference: str) -> float | None:
     """F1 of the fields (path and value) that two JSON objects share.
 
     The prediction is the first JSON object in its text: whether anything stands around it is
-    `json_validity`'s to say. Order within a list does not count, nor do letter case and white
-    space of a text value. None when the reference is no JSON object.
+    `json_validity`'s to say. Order within a list does not count, nor do letter case, white space
+    and the typographic form of a text value. None when the reference is no JSON object.
     """
     wanted = parse_object(reference)
     if wanted is None:
@@ -162,7 +197,8 @@ def _f1(predicted: Counter[Any], wanted: Counter[Any]) -> float:
 
 def _fields(value: Any, path: str = "") -> list[tuple[str, object]]:
     if isinstance(value, dict) and value:
-        return [leaf for key, inner in value.items() for leaf in _fields(inner, f"{path}.{key}")]
+        pairs = [(fold(key), inner) for key, inner in value.items()]
+        return [leaf for key, inner in pairs for leaf in _fields(inner, f"{path}.{key}")]
     if isinstance(value, list) and value:
         return [leaf for inner in value for leaf in _fields(inner, f"{path}[]")]
     return [(path, _leaf(value))]
@@ -170,7 +206,7 @@ def _fields(value: Any, path: str = "") -> list[tuple[str, object]]:
 
 def _leaf(value: Any) -> object:
     if isinstance(value, str):
-        return ("text", " ".join(value.casefold().split()))
+        return ("text", " ".join(fold_case(value).split()))
     if isinstance(value, bool) or value is None:
         return ("constant", value)
     if isinstance(value, int | float):
@@ -186,9 +222,9 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def _best(value: Callable[[str, str], float | None]) -> ItemValue:
+def _best(value: Callable[[str, str, str], float | None]) -> ItemValue:
     def item_value(task: Task, item: Item, text: str) -> float | None:
-        values = [value(text, output) for output in item.outputs]
+        values = [value(text, output, task.language) for output in item.outputs]
         defined = [float(found) for found in values if found is not None]
         return max(defined, default=None)
 
@@ -196,15 +232,15 @@ def _best(value: Callable[[str, str], float | None]) -> ItemValue:
 
 
 def _accuracy(task: Task, item: Item, text: str) -> float:
-    return float(text.strip() in {output.strip() for output in item.outputs})
+    return float(label_form(text) in {label_form(output) for output in item.outputs})
 
 
 def _undefined(task: Task, item: Item, text: str) -> None:
     return None
 
 
-def _same_text(prediction: str, reference: str) -> float:
-    return float(squad_normal_form(prediction) == squad_normal_form(reference))
+def _field_f1(prediction: str, reference: str, language: str) -> float | None:
+    return field_f1(prediction, reference)
 
 
 def _valid_json(task: Task, item: Item, text: str) -> float:
@@ -234,29 +270,58 @@ def _execution_match(task: Task, item: Item, text: str) -> float | None:
 def _sentence_bleu(task: Task, item: Item, text: str) -> float:
     import sacrebleu
 
-    score: float = sacrebleu.sentence_bleu(text, list(item.outputs)).score
+    score: float = sacrebleu.sentence_bleu(spaced(text), list(map(spaced, item.outputs))).score
     # Rounding inside sacrebleu lets a perfect score end just above 100.
     return min(score / 100, 1.0)
 
 
 def _bleu_sums(item: Item, text: str) -> tuple[float, ...]:
-    """Matches of order 1 to 4, n-grams of order 1 to 4, tokens of the answer, of the reference."""
+    """Matches of order 1 to 4, n-grams of order 1 to 4, tokens of the answer, of the reference.
+
+    What a token is follows from the text alone, so sums of any items may be added.
+    """
     import sacrebleu
 
-    found = sacrebleu.sentence_bleu(text, list(item.outputs))
+    found = sacrebleu.sentence_bleu(spaced(text), list(map(spaced, item.outputs)))
     return (*map(float, (*found.counts, *found.totals)), float(found.sys_len), float(found.ref_len))
 
 
+class _RougeTokenizer:
+    """Words of any script; ASCII texts are split by rouge_score's own tokenizer.
+
+    That one keeps a to z and 0 to 9 alone, so it finds no word in another script.
+    """
+
+    def __init__(self, language: str, *, english: bool) -> None:
+        from rouge_score.tokenizers import DefaultTokenizer
+
+        self._language = language
+        self._english = english
+        self._ascii = DefaultTokenizer(use_stemmer=english)
+
+    def tokenize(self, text: str) -> list[str]:
+        folded = fold_case(text, self._language)
+        if folded.isascii():
+            return list(self._ascii.tokenize(folded))
+        words = letter_units(folded)
+        return [stem for word in words for stem in self._stem(word)] if self._english else words
+
+    def _stem(self, word: str) -> list[str]:
+        return list(self._ascii.tokenize(word)) if word.isascii() and word.isalnum() else [word]
+
+
 @cache
-def _rouge_scorer() -> Any:
+def _rouge_scorer(language: str, *, english: bool) -> Any:
     from rouge_score.rouge_scorer import RougeScorer
 
-    return RougeScorer(["rougeL"], use_stemmer=True)
+    return RougeScorer(["rougeL"], tokenizer=_RougeTokenizer(language, english=english))
 
 
 def _rouge_l(task: Task, item: Item, text: str) -> float:
-    scores = _rouge_scorer().score_multi(list(item.outputs), text)
-    return float(scores["rougeL"].fmeasure)
+    english = is_english(task.language, "\n".join(item.outputs))
+    casing = case_language(task.language, text, *item.outputs)
+    scorer = _rouge_scorer(casing, english=english)
+    return float(scorer.score_multi(list(item.outputs), text)["rougeL"].fmeasure)
 
 
 def _mean_of(value: ItemValue) -> Aggregate:
@@ -271,7 +336,8 @@ def _mean_of(value: ItemValue) -> Aggregate:
 def _macro_f1(task: Task, items: Sequence[Item], texts: Texts) -> float | None:
     if not items:
         return None
-    return macro_f1([text.strip() for text in texts], [item.output for item in items], task.labels)
+    answers, references = map(label_form, texts), (label_form(item.output) for item in items)
+    return macro_f1(list(answers), list(references), list(map(label_form, task.labels)))
 
 
 def _corpus_bleu(task: Task, items: Sequence[Item], texts: Texts) -> float | None:
@@ -282,9 +348,10 @@ def _corpus_bleu(task: Task, items: Sequence[Item], texts: Texts) -> float | Non
     most = max(len(item.outputs) for item in items)
     # sacrebleu takes None where an item has fewer references than the others.
     streams = [
-        [item.outputs[n] if n < len(item.outputs) else None for item in items] for n in range(most)
+        [spaced(item.outputs[n]) if n < len(item.outputs) else None for item in items]
+        for n in range(most)
     ]
-    score: float = sacrebleu.corpus_bleu(list(texts), streams).score
+    score: float = sacrebleu.corpus_bleu(list(map(spaced, texts)), streams).score
     # Rounding inside sacrebleu lets a perfect score end just above 100.
     return min(score / 100, 1.0)
 
@@ -298,10 +365,10 @@ METRICS: dict[str, Metric] = {
     for metric in (
         _by_mean("accuracy", "share of answers that are an accepted answer", _accuracy),
         Metric("macro_f1", "mean F1 of the labels", _undefined, _macro_f1, needs_pairs=True),
-        _by_mean("exact_match", "equal after SQuAD's normalisation", _best(_same_text)),
+        _by_mean("exact_match", "equal after SQuAD's normalisation", _best(exact_match)),
         _by_mean("token_f1", "F1 of shared words, SQuAD's normalisation", _best(token_f1)),
         _by_mean("answer_contained", "an answer stands in the text", _best(contains_answer)),
-        _by_mean("field_f1", "F1 of the JSON object's fields", _best(field_f1)),
+        _by_mean("field_f1", "F1 of the JSON object's fields", _best(_field_f1)),
         _by_mean("json_validity", "the text is a JSON object, nothing else", _valid_json),
         _by_mean("checks", "share of the item's checks that hold", _checks),
         _by_mean("execution_match", "the SQL returns the same rows", _execution_match),

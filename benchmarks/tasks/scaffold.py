@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,8 @@ import yaml
 
 from benchmarks.tasks.authoring import item_line, split_by_group
 from benchmarks.tasks.corpus import corpus_files, read_corpus, slug
+from benchmarks.tasks.languages import language_of_script, word_estimate
+from benchmarks.tasks.lengths import longest_answer_tokens
 from benchmarks.tasks.loading import (
     CORPUS_FOLDER,
     FIELDS,
@@ -152,7 +154,7 @@ def scaffold(folder: Path, source: Source) -> Scaffolded:
     check_splits(spec, splits, places, problems)
     problems.raise_if_any()
     task = _write_whole(folder, spec, splits, source)
-    return Scaffolded(task, source.kind is None, (*unused, *notes))
+    return Scaffolded(task, source.kind is None, (*unused, *notes, *task.language_notes()))
 
 
 def usual_columns(names: Sequence[str], named: Mapping[str, str]) -> dict[str, str]:
@@ -186,7 +188,7 @@ def guess_kind(outputs: Sequence[str]) -> Kind:
         return "classification"
     if all(parse_object(output) is not None for output in outputs):
         return "extraction"
-    words = sorted(len(output.split()) for output in outputs)
+    words = sorted(word_estimate(output) for output in outputs)
     return "qa" if words[len(words) // 2] <= LONGEST_FACT_WORDS else "generation"
 
 
@@ -322,7 +324,8 @@ def _spec(folder: Path, source: Source, splits: Splits, system: str) -> TaskSpec
         labels=labels,
         metric=metric,
         metrics=tuple(further),
-        max_new_tokens=_longest_answer_tokens(outputs),
+        max_new_tokens=longest_answer_tokens(outputs),
+        language=language_of_script([*(item.input for item in items), *outputs]),
         source=source.file.name,
         corpus=CORPUS_FOLDER if source.corpus is not None else None,
         slices=source.slices,
@@ -346,12 +349,6 @@ def _answers(
         # English text has about four bytes a token.
         known |= {"knowledge": "static", "knowledge_tokens": size_bytes // 4}
     return known
-
-
-def _longest_answer_tokens(outputs: Iterable[str]) -> int:
-    # Two characters a token is a careful estimate: names and codes cut into short tokens.
-    longest = max(len(output) for output in outputs) // 2 + 4
-    return min(512, max(8, longest))
 
 
 def _write_whole(folder: Path, spec: TaskSpec, splits: Splits, source: Source) -> Task:
@@ -401,6 +398,7 @@ _COMMENTS = {
     "metric": "Decides which method is best; the further metrics are reported beside it.",
     "metrics": "",
     "max_new_tokens": "The longest answer that a model may generate.",
+    "language": "Of the texts: a code such as ja, or its English name.",
     "licence": "Of the data.",
     "source": "",
     "slices": "Fields that a report tells the test items apart by.",

@@ -6,13 +6,14 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from benchmarks.plan import Limits
 from benchmarks.records import TaskCard
 from benchmarks.tasks.checks import Check
+from benchmarks.tasks.languages import language_tag, suitability_notes
 from strategies.data import Example, Frozen, Passage, TaskData
 
 Kind = Literal[
@@ -20,6 +21,7 @@ Kind = Literal[
 ]
 Split = Literal["train", "validation", "test"]
 AnswerValue = bool | int | float | str | list[str] | None
+Language = Annotated[str, AfterValidator(language_tag)]
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 CUT_SEED = 0
@@ -45,6 +47,8 @@ class TaskSpec(Frozen):
     Attributes:
         metric: the primary metric, which decides which method is best.
         metrics: further metrics to report.
+        language: of the texts: a code such as ``ja``, its English name or a longer tag; "" leaves
+            it to the texts' script.
         checks: rules for every answer.
         corpus: folder of documents to retrieve from; left out, it is ``corpus`` where there
             is such a folder.
@@ -65,7 +69,7 @@ class TaskSpec(Frozen):
     metric: str
     metrics: tuple[str, ...] = ()
     max_new_tokens: int = Field(default=64, ge=1)
-    language: str = "en"
+    language: Language = ""
     licence: str = ""
     source: str = ""
     checks: tuple[Check, ...] = ()
@@ -98,6 +102,7 @@ class Task(Splits):
         metrics: further metrics.
         max_new_tokens: the longest answer that a method may generate.
         stop: a generated answer ends before the first of these texts.
+        language: tag of the texts' language; "" where it is not said.
         answers: questionnaire answers that describe the task.
         sha256: over all files that the task was read from.
         database: SQLite file that SQL is run on.
@@ -114,7 +119,7 @@ class Task(Splits):
     metrics: tuple[str, ...] = ()
     max_new_tokens: int = 64
     stop: tuple[str, ...] = ()
-    language: str = "en"
+    language: Language = ""
     licence: str = ""
     source: str = ""
     checks: tuple[Check, ...] = ()
@@ -155,6 +160,16 @@ class Task(Splits):
             }
         )
 
+    def language_notes(self) -> tuple[str, ...]:
+        """What a reader of the scores has to know of this task's language, in sentences."""
+        items = [item for split in SPLITS for item in getattr(self, split)]
+        return suitability_notes(
+            self.language,
+            (self.metric, *self.metrics),
+            [item.input for item in items],
+            [output for item in items for output in item.outputs],
+        )
+
     def card(self) -> TaskCard:
         """What a report says of this task."""
         return TaskCard(
@@ -172,6 +187,8 @@ class Task(Splits):
             corpus=len(self.corpus),
             train_with_gold=sum(bool(item.passages) for item in self.train),
             answers=dict(self.answers),
+            language=self.language,
+            notes=self.language_notes(),
         )
 
 

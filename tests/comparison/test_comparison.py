@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import random
 import re
+import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -183,6 +185,28 @@ def test_macro_f1_is_compared_as_macro_f1(tmp_path: Path) -> None:
     assert found.flips[0].fixed == sum(
         a == r != b for r, a, b in zip(references, better, guesses, strict=True)
     )
+
+
+def test_macro_f1_takes_composed_and_decomposed_labels_for_one(tmp_path: Path) -> None:
+    references = ["Rückgabe", "Größe", "Farbe"] * 10
+    decomposed = [unicodedata.normalize("NFD", text) + "\n" for text in references]
+    arms = [
+        Made("zero-shot", predictions=references, score=1.0),
+        Made("lora", predictions=decomposed, score=1.0),
+    ]
+    material = Material(metric="macro_f1", references=references)
+    found = compare(make_run(tmp_path / "r", arms, material))
+    assert found.differences[0].difference == 0.0
+    assert found.flips[0].fixed == found.flips[0].broken == 0
+
+
+def test_what_a_task_says_of_its_language_stands_in_the_comparison(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "r", [Made("zero-shot", right(10)), Made("lora", right(30))])
+    note = "bleu takes every character of Japanese for a word"
+    card = run.manifest.task.model_copy(update={"notes": (note,)})
+    told = replace(run, manifest=run.manifest.model_copy(update={"task": card}))
+    assert note not in compare(run).notes
+    assert note in compare(told).notes
 
 
 def test_bleu_is_compared_as_bleu_of_all_answers(tmp_path: Path) -> None:

@@ -142,6 +142,7 @@ RECIPE = Recipe(
         metric="accuracy",
         metrics=("macro_f1",),
         max_new_tokens=24,
+        language="en",
         licence="CC BY 4.0",
         source=f"https://github.com/{REPOSITORY}/tree/{COMMIT}/banking_data",
         answers={

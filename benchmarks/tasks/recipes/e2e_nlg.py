@@ -75,6 +75,7 @@ RECIPE = Recipe(
         metric="rouge_l",
         metrics=("bleu", "checks"),
         max_new_tokens=64,
+        language="en",
         licence="CC BY-SA 4.0",
         source=f"https://github.com/{REPOSITORY}/tree/{COMMIT}",
         answers={

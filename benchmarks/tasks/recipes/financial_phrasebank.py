@@ -56,6 +56,7 @@ RECIPE = Recipe(
         metric="accuracy",
         metrics=("macro_f1",),
         max_new_tokens=8,
+        language="en",
         licence="CC BY-NC-SA 3.0 (not for commercial use)",
         source=f"https://github.com/{REPOSITORY}/tree/{COMMIT}/data/sentiment_data",
         answers={

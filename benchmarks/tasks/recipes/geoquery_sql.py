@@ -73,6 +73,7 @@ RECIPE = Recipe(
         f"Names are in lower case. Tables:\n{SCHEMA}",
         metric="execution_match",
         max_new_tokens=128,
+        language="en",
         licence="shared with permission of its authors, see LICENSE.md of the source",
         source=f"https://github.com/{REPOSITORY}/tree/{COMMIT}",
         answers={

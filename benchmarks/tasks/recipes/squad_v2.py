@@ -148,6 +148,7 @@ RECIPE = Recipe(
         metric="token_f1",
         metrics=("exact_match", "answer_contained"),
         max_new_tokens=32,
+        language="en",
         licence="CC BY-SA 4.0",
         source="https://rajpurkar.github.io/SQuAD-explorer/",
         answers={

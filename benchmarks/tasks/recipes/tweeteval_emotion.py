@@ -54,6 +54,7 @@ RECIPE = Recipe(
         metric="accuracy",
         metrics=("macro_f1",),
         max_new_tokens=8,
+        language="en",
         licence="no extra restrictions by TweetEval; Twitter's terms apply",
         source=f"https://github.com/{REPOSITORY}/tree/{COMMIT}/datasets/emotion",
         answers={
