@@ -77,6 +77,9 @@ CHOSEN = Comparison(
 )
 
 
+_RATES = {"lora": 1e-3, "full": 1e-4}
+
+
 def _method(name: str) -> Method:
     known = registry()
     if name in known.methods:
@@ -89,8 +92,11 @@ def _method(name: str) -> Method:
             weights=tuned.weights,
             train_prompting=tuned.prompting,
         )
-    # The one validation is of the last weights, so none but these can be kept.
-    return method.with_training(epochs=1, validations_per_epoch=1)
+    # The one validation is of the last weights, so none but these can be kept. The rate is fixed,
+    # because the peer does not search for one.
+    return method.with_training(
+        epochs=1, validations_per_epoch=1, learning_rate=_RATES.get(method.weights.kind, "auto")
+    )
 
 
 def _ours(comparison: Comparison) -> Callable[[Setting], Work]:
