@@ -96,6 +96,7 @@ class ResolvedModel:
         sha256: digest over every file that can change an answer, those of the base included.
         size_bytes: of these files; of a GGUF file, of what it was converted to.
         base: what an adapter is merged into, None for a whole model.
+        from_gguf: whether `path` was converted from a GGUF file of the user's.
     """
 
     name: str
@@ -103,6 +104,7 @@ class ResolvedModel:
     sha256: str
     size_bytes: int = 0
     base: ResolvedModel | None = None
+    from_gguf: bool = False
 
     @property
     def whole(self) -> ResolvedModel:
@@ -364,7 +366,7 @@ def _of_gguf(name: str, gguf: Path, say: Say) -> ResolvedModel:
         _convert_users_gguf(gguf, sha256, folder)
         size = bytes_of(read_files(folder)) / 1e9
         say(f"{gguf.name} was converted to {folder}, {size:.2f} GB")
-    return ResolvedModel(name, folder, sha256, bytes_of(read_files(folder)))
+    return ResolvedModel(name, folder, sha256, bytes_of(read_files(folder)), from_gguf=True)
 
 
 def _convert_users_gguf(gguf: Path, sha256: str, folder: Path) -> None:
@@ -385,6 +387,7 @@ def _convert_users_gguf(gguf: Path, sha256: str, folder: Path) -> None:
         ready = Path(scratch) / "ready"
         model.save_pretrained(ready)
         tokenizer.save_pretrained(ready)
+        _name_plain_class(ready / "tokenizer_config.json")
         origin = {"source": str(gguf), "sha256": sha256}
         (ready / "origin.json").write_text(json.dumps(origin, indent=2))
         try:
@@ -392,6 +395,13 @@ def _convert_users_gguf(gguf: Path, sha256: str, folder: Path) -> None:
         except OSError:
             if not folder.is_dir():  # else another process finished the same conversion first
                 raise
+
+
+def _name_plain_class(path: Path) -> None:
+    """Let a tokenizer_config.json name the class that takes tokenizer.json as it is."""
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config["tokenizer_class"] = "PreTrainedTokenizerFast"
+    path.write_text(json.dumps(config, indent=2), encoding="utf-8")
 
 
 def _smallest_exact_dtype(model: Any) -> Any:
@@ -473,7 +483,7 @@ def _why(error: Exception) -> str:
 
 def load_tokenizer(resolved: ResolvedModel) -> Any:
     """The model's tokenizer, with a padding token; an adapter's own, if it brings one."""
-    from transformers import AutoConfig, AutoTokenizer
+    from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerFast
 
     if resolved.base is not None and not adapters.has_tokenizer(resolved.path):
         return load_tokenizer(resolved.base)
@@ -481,7 +491,10 @@ def load_tokenizer(resolved: ResolvedModel) -> Any:
     try:
         if resolved.base is not None:  # no config.json beside the tokenizer says what it is
             safe["config"] = AutoConfig.from_pretrained(resolved.whole.path, **safe)
-        tokenizer = AutoTokenizer.from_pretrained(resolved.path, **safe)
+        # A class of an architecture would rebuild parts of it: Qwen2's adds NFC normalisation,
+        # which transformers leaves out when it reads the GGUF file itself.
+        kind = PreTrainedTokenizerFast if resolved.from_gguf else AutoTokenizer
+        tokenizer = kind.from_pretrained(resolved.path, **safe)
     except (OSError, ValueError, ImportError) as error:
         raise ModelError(
             f"The tokenizer in {resolved.path} cannot be loaded: {_why(error)}"

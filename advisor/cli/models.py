@@ -34,7 +34,7 @@ def list_models(
     if quiet:
         typer.echo("\n".join([*PACKAGED, *(folder.name for folder in converted)]))
         return
-    rows = [
+    rows: list[tuple[str, str, str, str, str]] = [
         (
             packaged.name,
             packaged.role,
