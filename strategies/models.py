@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -374,7 +375,7 @@ def _convert_users_gguf(gguf: Path, sha256: str, folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     try:
         model, tokenizer = _load_gguf(gguf)
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+    except (OSError, ValueError, LookupError, RuntimeError, ImportError, struct.error) as error:
         raise ModelError(f"{gguf} cannot be loaded as a model: {_why(error)}") from error
     model = model.to(_smallest_exact_dtype(model))
     needed, free = model.get_memory_footprint(), shutil.disk_usage(folder.parent).free
