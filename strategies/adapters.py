@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -123,8 +124,14 @@ def merge_adapter(base: Any, folder: Path) -> Any:
     """
     from peft import PeftModel
 
+    shapes = _shapes(folder)
+    absent = _layers_that_lack(base, shapes)
+    if absent:
+        raise ModelError(
+            f"The adapter in {folder} does not fit its base, which has no {', '.join(absent[:3])}"
+        )
     try:
-        _fit_vocabulary(base, folder)
+        _fit_vocabulary(base, shapes)
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
             wrapped = PeftModel.from_pretrained(base, folder)
@@ -142,13 +149,32 @@ def merge_adapter(base: Any, folder: Path) -> Any:
     return merged.requires_grad_(True)
 
 
-def _fit_vocabulary(base: Any, folder: Path) -> None:
-    """Give the base as many embeddings as the adapter, where it brings its own."""
-    from safetensors import safe_open
+def _shapes(folder: Path) -> dict[str, list[int]]:
+    """Shapes of an adapter's weights by their names."""
+    from safetensors import SafetensorError, safe_open
 
+    try:
+        with safe_open(folder / _WEIGHTS, framework="pt") as weights:
+            return {key: weights.get_slice(key).get_shape() for key in weights.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ModelError(f"{folder / _WEIGHTS} cannot be read: {error}") from error
+
+
+def _layers_that_lack(base: Any, shapes: dict[str, list[int]]) -> list[str]:
+    """Layers by number, such as ``layers.30``, that an adapter has weights for and a base lacks.
+
+    peft ignores such weights. Only the end of a layer's name is compared, because names of
+    architectures change between versions and peft follows them.
+    """
+    found = (re.match(r"(?:.*?\.)?(\w+\.\d+)\.", key) for key in shapes)
+    wanted = {match.group(1) for match in found if match}
+    there = {".".join(name.split(".")[-2:]) for name, _ in base.named_modules()}
+    return sorted(wanted - there)
+
+
+def _fit_vocabulary(base: Any, shapes: dict[str, list[int]]) -> None:
+    """Give the base as many embeddings as the adapter, where it brings its own."""
     name = next(n for n, m in base.named_modules() if m is base.get_input_embeddings())
-    with safe_open(folder / _WEIGHTS, framework="pt") as weights:
-        shapes = {key: weights.get_slice(key).get_shape() for key in weights.keys()}  # noqa: SIM118
     rows = {
         shape[0]
         for key, shape in shapes.items()
