@@ -53,7 +53,7 @@ class Resolved:
         task: cut to the plan's limits.
         setting: what is the same for all arms.
         environment: where it will run.
-        model_bytes: size of the model's files.
+        model_bytes: size of the model's files, those of an adapter's base included.
     """
 
     plan: Plan
@@ -80,17 +80,17 @@ def resolve(plan: Plan, say: Callable[[str], None] = lambda text: None) -> Resol
     """
     from strategies import models
     from strategies.device import resolve_precision
+    from strategies.embedding import resolve_embedder
 
     task = load_cut(plan)
     refuse_if_nothing_runs(plan, task)
     precision = resolve_precision(plan.precision)
     threads = plan.threads or environment.allowed_cores()
     fixed = plan.model_copy(update={"precision": precision, "threads": threads})
-    model, embedder = (models.resolve(name, say) for name in (plan.model, plan.embedder))
+    model, embedder = models.resolve(plan.model, say), resolve_embedder(plan.embedder, say)
     setting = environment.setting_of(fixed, model.sha256, embedder.sha256)
     found = environment.collect(precision, threads)
-    size = sum(file.stat().st_size for file in model.path.rglob("*") if file.is_file())
-    return Resolved(fixed, task, setting, found, size)
+    return Resolved(fixed, task, setting, found, model.size_bytes)
 
 
 def refuse_if_nothing_runs(plan: Plan, task: Task) -> None:
@@ -285,6 +285,7 @@ def refuse_other_ground(run: Run) -> None:
         RunError: each that is not is named.
     """
     from strategies import models
+    from strategies.embedding import resolve_embedder
 
     manifest, plan = run.manifest, run.plan
     then = {
@@ -295,7 +296,7 @@ def refuse_other_ground(run: Run) -> None:
     now = {
         "task": load_cut(plan).sha256,
         "model": models.resolve(plan.model).sha256,
-        "embedder": models.resolve(plan.embedder).sha256,
+        "embedder": resolve_embedder(plan.embedder).sha256,
     }
     changed = environment.changes(then, now)
     if changed:

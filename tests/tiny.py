@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -90,3 +91,59 @@ class HashingEmbedder:
         for word in text.lower().split():
             vector[int(hashlib.sha256(word.encode()).hexdigest(), 16) % 256] += 1
         return vector / np.linalg.norm(vector)
+
+
+def make_tiny_gguf(path: Path, model: Path, *, dtype: str = "float32") -> Path:
+    """Write a random Qwen2 of one layer as GGUF, with the tokenizer of a tiny model."""
+    from gguf import GGUFWriter
+
+    words = json.loads((model / "tokenizer.json").read_text())["model"]
+    tokens = sorted(words["vocab"], key=words["vocab"].get)
+    writer = GGUFWriter(path, "qwen2")
+    writer.add_block_count(1)
+    writer.add_context_length(512)
+    writer.add_embedding_length(32)
+    writer.add_feed_forward_length(64)
+    writer.add_head_count(4)
+    writer.add_head_count_kv(2)
+    writer.add_layer_norm_rms_eps(1e-6)
+    writer.add_rope_freq_base(10000.0)
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("qwen2")
+    writer.add_token_list(tokens)
+    writer.add_token_types([3 if token.startswith("<|") else 1 for token in tokens])
+    writer.add_token_merges([" ".join(merge) for merge in words["merges"]])
+    writer.add_bos_token_id(tokens.index("<|endoftext|>"))
+    writer.add_eos_token_id(tokens.index("<|im_end|>"))
+    writer.add_chat_template(CHAT_TEMPLATE)
+    draw = np.random.default_rng(0)
+    for name, shape in _gguf_shapes(len(tokens)).items():
+        writer.add_tensor(name, draw.normal(size=shape).astype(dtype))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def _gguf_shapes(vocabulary: int) -> dict[str, tuple[int, ...]]:
+    layer = {
+        "attn_norm.weight": (32,),
+        "attn_q.weight": (32, 32),
+        "attn_q.bias": (32,),
+        "attn_k.weight": (16, 32),
+        "attn_k.bias": (16,),
+        "attn_v.weight": (16, 32),
+        "attn_v.bias": (16,),
+        "attn_output.weight": (32, 32),
+        "ffn_norm.weight": (32,),
+        "ffn_gate.weight": (64, 32),
+        "ffn_up.weight": (64, 32),
+        "ffn_down.weight": (32, 64),
+    }
+    return {
+        "token_embd.weight": (vocabulary, 32),
+        **{f"blk.0.{name}": shape for name, shape in layer.items()},
+        "output_norm.weight": (32,),
+        "output.weight": (vocabulary, 32),
+    }

@@ -49,7 +49,10 @@ def bench(
     ] = None,
     *,
     methods: Annotated[str | None, typer.Option(help="Names, separated by commas.")] = None,
-    model: Annotated[str | None, typer.Option(help="Packaged model, folder or hub id.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Packaged model, folder of a model or adapter, .gguf file or hub id."),
+    ] = None,
     seeds: Annotated[str | None, typer.Option(help="Numbers, separated by commas.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Test items to use.")] = None,
     train_limit: Annotated[int | None, typer.Option(min=1, help="Training items to use.")] = None,

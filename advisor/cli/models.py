@@ -1,8 +1,9 @@
-"""``advisor models``: the language models and embedders that come as packages."""
+"""``advisor models``: packaged models, GGUF files that were converted, a look at any model."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +13,8 @@ import typer
 from advisor.cli.tables import show
 
 models_app = typer.Typer(
-    help="Models: list them, fetch packaged weights, look at one.", no_args_is_help=True
+    help="Models: list them, fetch packaged weights, look at one, remove one.",
+    no_args_is_help=True,
 )
 
 
@@ -20,13 +22,19 @@ models_app = typer.Typer(
 def list_models(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the names only.")] = False,
 ) -> None:
-    """List the packaged models; a folder, a .gguf file or a hub id can be used as well."""
-    from strategies.models import PACKAGED, packaged_folder
+    """List the packaged models; a folder, a .gguf file or a hub id can be used as well.
 
+    A folder may hold an adapter (PEFT). A .gguf file that was used has been converted to a folder,
+    which is listed with its size: advisor models remove NAME frees the room.
+    """
+    from strategies.model_files import bytes_of, read_files
+    from strategies.models import PACKAGED, converted_folders, packaged_folder
+
+    converted = converted_folders()
     if quiet:
-        typer.echo("\n".join(PACKAGED))
+        typer.echo("\n".join([*PACKAGED, *(folder.name for folder in converted)]))
         return
-    rows = [
+    rows: list[tuple[str, str, str, str, str]] = [
         (
             packaged.name,
             packaged.role,
@@ -36,6 +44,10 @@ def list_models(
         )
         for packaged in PACKAGED.values()
     ]
+    for folder in converted:
+        size = f"{bytes_of(read_files(folder)) / 1e9:.2f} GB"
+        source = json.loads((folder / "origin.json").read_text(encoding="utf-8"))["source"]
+        rows.append((folder.name, "converted GGUF", "", size, source))
     show(("model", "role", "licence", "here", "source"), rows)
 
 
@@ -69,13 +81,39 @@ def _silent(text: str) -> None:
 
 
 @models_app.command()
+def remove(
+    names: Annotated[list[str], typer.Argument(help="Names from advisor models list.")],
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")] = False,
+) -> None:
+    """Delete packaged weights or a converted GGUF from this machine; both come back when needed.
+
+    The .gguf file itself stays.
+
+    Example: advisor models remove smollm2-135m-instruct
+    """
+    from strategies.errors import ModelError
+    from strategies.models import PACKAGED, converted_folders, packaged_folder
+
+    here = {name: packaged_folder(name) for name in PACKAGED if packaged_folder(name).is_dir()}
+    here |= {folder.name: folder for folder in converted_folders()}
+    unknown = [name for name in names if name not in here]
+    if unknown:
+        raise ModelError(f"Not here: {', '.join(unknown)}. Here: {', '.join(here) or 'none'}")
+    for name in dict.fromkeys(names):
+        shutil.rmtree(here[name])
+        if not quiet:
+            typer.echo(f"{name} was deleted from {here[name]}")
+
+
+@models_app.command()
 def info(
     name: Annotated[str, typer.Argument(help="Packaged model, folder, .gguf file or hub id.")],
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the path only.")] = False,
 ) -> None:
     """Show where a model lies, its SHA-256 and its shape.
 
-    A packaged model or a hub id that is not here yet is fetched whole first.
+    A packaged model or a hub id that is not here yet is fetched whole first; a .gguf file is
+    converted to a folder first, once.
 
     Example: advisor models info smollm2-135m-instruct
     """
@@ -87,7 +125,9 @@ def info(
         typer.echo(found.path)
         return
     typer.echo(f"name    {found.name}\npath    {found.path}\nsha256  {found.sha256}")
-    config = found.path / "config.json"
+    if found.base is not None:
+        typer.echo(f"base    {found.base.path}")
+    config = found.whole.path / "config.json"
     if config.is_file():
         for key, value in json.loads(config.read_text(encoding="utf-8")).items():
             if isinstance(value, int | str) and not isinstance(value, bool):
@@ -97,9 +137,11 @@ def info(
 def _announce(name: str) -> None:
     """Say what will be fetched, and check that it can be."""
     from benchmarks.tasks.extra import need_the_extra
-    from strategies.models import PACKAGED, packaged_folder
+    from strategies.models import PACKAGED, is_gguf, packaged_folder
 
-    if name in PACKAGED:
+    if is_gguf(name):
+        need_the_extra(f"Converting {name}", "torch", "transformers", "gguf")
+    elif name in PACKAGED:
         if not packaged_folder(name).is_dir():
             need_the_extra(f"Fetching {name}", "torch", "transformers")
     elif not Path(name).expanduser().exists():

@@ -277,10 +277,19 @@ def targets(shape: ModelShape, names: str) -> tuple[Linear, ...]:
 def load_shape(model: str) -> ModelShape:
     """Shape of a model: a folder with config.json, such a file, or a name of the catalogue.
 
+    An adapter (a folder with adapter_config.json) has the shape of the base that it names.
+
     Raises:
         EstimateError: it is none of these, or its architecture is not known.
     """
     path = Path(model)
+    if (path / "adapter_config.json").is_file():
+        return _shape_of_base(path)
+    if path.suffix.lower() == ".gguf":
+        raise EstimateError(
+            f"{model}: the shape of a GGUF file is not read. Name the model that it was made from: "
+            "a folder with config.json or a name of the catalogue."
+        )
     if path.is_dir():
         path = path / "config.json"
     if path.is_file():
@@ -294,6 +303,19 @@ def load_shape(model: str) -> ModelShape:
         f"{', '.join(known)}. Or give its numbers: --layers, --hidden, --heads, --intermediate "
         "and --vocab."
     )
+
+
+def _shape_of_base(adapter: Path) -> ModelShape:
+    """Shape of an adapter's base, which lies beside the adapter, elsewhere, or in the catalogue."""
+    config = adapter / "adapter_config.json"
+    named = str(_json(config).get("base_model_name_or_path") or "")
+    local = adapter / Path(named).expanduser()
+    if not named or local.resolve() == adapter.resolve():
+        raise EstimateError(f"{config} names no base model as base_model_name_or_path.")
+    try:
+        return load_shape(str(local) if local.exists() else named)
+    except (EstimateError, RecursionError) as error:
+        raise EstimateError(f"{adapter} is an adapter on {named!r}: {error}") from None
 
 
 def _plain_name(model: str) -> str:

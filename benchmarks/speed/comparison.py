@@ -26,6 +26,7 @@ from benchmarks.tasks.metrics import aggregate
 from benchmarks.tasks.task import Task
 from strategies.device import resolve_device
 from strategies.embedding import load_embedder
+from strategies.errors import ModelError
 from strategies.home import HOME_VARIABLE, make_fresh_home
 from strategies.method import Method, registry
 from strategies.models import load_model, load_tokenizer, resolve
@@ -152,6 +153,8 @@ class _Script:
     def __init__(self, setting: Setting, comparison: Comparison, task: Task, folder: Path) -> None:
         self.setting, self.comparison, self.task, self.folder = setting, comparison, task, folder
         self.model = resolve(setting.model)
+        if self.model.base is not None:
+            raise ModelError(f"{setting.model} is an adapter; the script tunes a whole model")
         self.renderer = Renderer(load_tokenizer(self.model))
         self.embedder = load_embedder(_EMBEDDER)
 

@@ -13,6 +13,7 @@ from advisor.cli.tables import show
 from strategies import models
 from strategies.errors import ModelError, UserError
 from strategies.method import Method
+from tests.tiny import make_tiny_gguf
 
 SUMMARY = "Shows [bold]two[/bold] passages :smile: and [/nothing]"
 
@@ -68,16 +69,55 @@ def test_models_are_listed_in_a_pipe_and_by_name_alone() -> None:
 
 def test_a_model_that_is_here_is_looked_at_and_not_fetched(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"hidden_size": 576, "tie": true}')
+    (tmp_path / "model.safetensors").touch()
     assert run("models", "info", str(tmp_path), "-q") == [str(tmp_path)]
     shown = run("models", "info", str(tmp_path))
     assert shown[1] == f"path    {tmp_path}"
     assert shown[3:] == ["hidden_size  576"]
 
 
+def test_an_adapter_is_shown_with_its_base_and_the_shape_of_it(tmp_path: Path) -> None:
+    base, adapter = tmp_path / "base", tmp_path / "adapter"
+    for folder in (base, adapter):
+        folder.mkdir()
+    (base / "config.json").write_text('{"hidden_size": 576}')
+    (base / "model.safetensors").touch()
+    config = '{"peft_type": "LORA", "base_model_name_or_path": "../base"}'
+    (adapter / "adapter_config.json").write_text(config)
+    (adapter / "adapter_model.safetensors").touch()
+    shown = run("models", "info", str(adapter))
+    assert shown[1] == f"path    {adapter}"
+    assert shown[3:] == [f"base    {base}", "hidden_size  576"]
+
+
+def test_a_converted_gguf_is_listed_with_its_size_and_can_be_removed(
+    tmp_path: Path, tiny_model: Path
+) -> None:
+    gguf = make_tiny_gguf(tmp_path / "tiny.gguf", tiny_model)
+    (path,) = CliRunner().invoke(app, ["models", "info", str(gguf), "-q"]).stdout.splitlines()
+    name = Path(path).name
+    (row,) = (line.split("\t") for line in run("models", "list") if line.startswith(name))
+    assert row == [name, "converted GGUF", "", "0.00 GB", str(gguf)]
+    assert run("models", "list", "-q") == [*models.PACKAGED, name]
+    assert run("models", "remove", name) == [f"{name} was deleted from {path}"]
+    assert not Path(path).exists()
+    assert gguf.is_file()
+
+
+def test_what_is_not_here_cannot_be_removed(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    for name in ("all-minilm-l6-v2", "../home", str(tmp_path)):
+        result = CliRunner().invoke(app, ["models", "remove", name])
+        assert isinstance(result.exception, ModelError)
+        assert f"Not here: {name}. Here: none" in str(result.exception)
+    assert (tmp_path / "home").is_dir()
+
+
 def test_a_packaged_model_that_is_here_needs_no_download(monkeypatch: pytest.MonkeyPatch) -> None:
     folder = models.packaged_folder("all-minilm-l6-v2")
     folder.mkdir(parents=True)
     (folder / "config.json").write_text("{}")
+    (folder / "model.safetensors").touch()
     monkeypatch.setattr(models, "_download", None)
     assert run("models", "info", "all-minilm-l6-v2", "-q") == [str(folder)]
 

@@ -140,6 +140,37 @@ def test_a_shape_is_read_from_a_folder_or_a_file(tmp_path: Path) -> None:
     assert load_shape(str(tmp_path)) == load_shape(str(file))
 
 
+def _adapter(folder: Path, base: str | None) -> Path:
+    folder.mkdir()
+    config = {"peft_type": "LORA", "base_model_name_or_path": base}
+    (folder / "adapter_config.json").write_text(json.dumps(config), encoding="utf-8")
+    return folder
+
+
+def test_an_adapter_has_the_shape_of_its_base(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(_config()), encoding="utf-8")
+    whole = load_shape(str(tmp_path))
+    places = {"relative": "..", "absolute": str(tmp_path)}
+    for name, base in places.items():
+        found = load_shape(str(_adapter(tmp_path / name, base)))
+        assert found.parameters == whole.parameters
+    on_the_hub = _adapter(tmp_path / "hub", "meta-llama/Llama-2-7b-chat-hf")
+    assert load_shape(str(on_the_hub)).name == "llama-2-7b"
+
+
+@pytest.mark.parametrize("base", ["/not/here", "owner/unknown", None, "."])
+def test_an_adapter_without_a_known_base_is_a_message(tmp_path: Path, base: str | None) -> None:
+    named = "names no base model" if base in (None, ".") else f"is an adapter on '{base}'"
+    with pytest.raises(EstimateError, match=named):
+        load_shape(str(_adapter(tmp_path / "adapter", base)))
+
+
+def test_the_shape_of_a_gguf_file_is_asked_for_by_name(tmp_path: Path) -> None:
+    (tmp_path / "tiny.gguf").write_bytes(b"GGUF\xff\xfe")
+    with pytest.raises(EstimateError, match=r"Name the model that it was made from"):
+        load_shape(str(tmp_path / "tiny.gguf"))
+
+
 def test_the_language_part_of_a_model_that_sees_is_read() -> None:
     text = {**_config(), "model_type": "gemma3_text", "vocab_size": None}
     seeing = {"model_type": "gemma3", "text_config": text, "vision_config": {}}
