@@ -425,19 +425,16 @@ def converted_folders() -> list[Path]:
 
 def import_architecture(resolved: ResolvedModel) -> None:
     """Import the code of the model's architecture, which takes seconds, without its weights."""
-    from transformers import AutoConfig
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
-    config = AutoConfig.from_pretrained(resolved.whole.path, trust_remote_code=False)
-    MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None)
+    MODEL_FOR_CAUSAL_LM_MAPPING.get(type(load_config(resolved)), None)
 
 
 def load_config(resolved: ResolvedModel) -> Any:
     """The configuration of a model, without its weights."""
     from transformers import AutoConfig
 
-    extra = {"gguf_file": resolved.gguf_file} if resolved.gguf_file else {}
-    return AutoConfig.from_pretrained(resolved.path, **extra)
+    return AutoConfig.from_pretrained(resolved.whole.path, trust_remote_code=False)
 
 
 def load_model(resolved: ResolvedModel, precision: Precision, device: str) -> Any:
