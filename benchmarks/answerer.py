@@ -90,9 +90,7 @@ class StrategyAnswerer:
         renderer = self._engine.renderer
         contexts, continuations, cut = [], [], []
         for item, prompt in zip(items, prompts, strict=True):
-            text = renderer.text(prompt)
-            followed = [renderer.continuation(choice) for choice in item.choices or ()]
-            tokens, answers = renderer.encode_pairs(text, followed)
+            tokens, answers = renderer.encode_choices(prompt, item.choices or ())
             # The last token of a choice is scored and never read.
             context, truncated = self._fit(tokens, max(map(len, answers)) - 1)
             contexts.append(context)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
+from strategies.choices import begins_another
 from strategies.data import Message, Prompt
 
 # Templates that write the day into a prompt are told this one, so that prompts stay the same.
@@ -72,17 +73,53 @@ class Renderer:
         """
         return self._encode_all([text])[0]
 
-    def encode_pairs(
-        self, context: str, continuations: Sequence[str]
+    def encode_answers(
+        self, prompt: Prompt, answers: Sequence[str]
     ) -> tuple[list[int], list[list[int]]]:
-        """Tokens of a prompt and of each answer that may follow it, split where lm-eval splits.
+        """Tokens of a prompt and of each answer that may follow it.
 
-        White space at the end of the context moves to the continuation, as in lm-eval's
-        ``TemplateLM._encode_pair``: a chat template's last newline is scored with the answer.
+        Training, scoring and generation all take the line between prompt and answer from here.
+        The prompt is what generation reads, the template's last newline included; an answer is
+        what follows, without `end_ids`. lm-eval's ``TemplateLM`` counts white space at the end
+        of the prompt to the answer instead: a tuned model was never trained to predict it.
         """
-        wholes = (f"{context}{continuation}" for continuation in continuations)
-        first, *rest = self._encode_all([context.rstrip(), *wholes])
-        return first, [whole[len(first) :] for whole in rest]
+        opened = self.text(prompt)
+        behind = [self.continuation(answer) for answer in answers]
+        first, *wholes = self._encode_all([opened, *(f"{opened}{text}" for text in behind)])
+        return first, [
+            # A token that spans the line can neither be generated nor be trained.
+            whole[len(first) :] if whole[: len(first)] == first else self._encode_alone(text)
+            for whole, text in zip(wholes, behind, strict=True)
+        ]
+
+    def encode_choices(
+        self, prompt: Prompt, choices: Sequence[str]
+    ) -> tuple[list[int], list[list[int]]]:
+        """Tokens of a prompt and of the choices among which likelihood decides.
+
+        Where a choice begins another ("1" and "10"), every choice of the set is scored with the
+        end of the answer. Without it the shorter one is always the likelier one. lm-eval does
+        not score the end.
+        """
+        context, answers = self.encode_answers(prompt, choices)
+        if begins_another(answers):
+            answers = [[*answer, *self.end_ids] for answer in answers]
+        return context, answers
+
+    @cached_property
+    def end_ids(self) -> tuple[int, ...]:
+        """Tokens that a model is trained to write behind an answer, up to the one that stops it."""
+        asked = Prompt(messages=(Message(role="user", content="Q"),))
+        answered = f"{self.text(asked)}{self.continuation('A')}"
+        before, whole = self._encode_all([answered, f"{answered}{self.ending}"])
+        same = whole[: len(before)] == before
+        ids = whole[len(before) :] if same else self._encode_alone(self.ending)
+        stops = (place for place, token in enumerate(ids) if token in self.stop_ids)
+        return tuple(ids[: next(stops, len(ids)) + 1])
+
+    def _encode_alone(self, text: str) -> list[int]:
+        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False)
+        return ids
 
     def _encode_all(self, texts: Sequence[str]) -> list[list[int]]:
         bos = self.tokenizer.bos_token

@@ -95,10 +95,8 @@ def encode_example(
         ``input_ids`` and ``labels`` of equal length, at most max_tokens; a longer example loses
         tokens from the left of its prompt, then from the right of its answer.
     """
-    context = renderer.text(prompt)
-    prompt_ids = renderer.encode(context)
-    whole = renderer.encode(context + renderer.continuation(answer) + renderer.ending)
-    answer_ids = whole[len(prompt_ids) :][: max_tokens - 1]
+    prompt_ids, (answer_ids,) = renderer.encode_answers(prompt, [answer])
+    answer_ids = [*answer_ids, *renderer.end_ids][: max_tokens - 1]
     kept = prompt_ids[max(0, len(prompt_ids) + len(answer_ids) - max_tokens) :]
     return {
         "input_ids": kept + answer_ids,

@@ -89,7 +89,7 @@ def test_a_prompt_is_the_same_on_every_day_and_does_not_think(tiny_model: Path) 
 
 
 @pytest.mark.parametrize("answer", ["blue", "a ripe tomato", "{}"])
-def test_context_and_answer_are_split_where_lm_eval_splits_them(
+def test_prompt_and_answer_have_lm_evals_tokens_and_the_newline_stays_with_the_prompt(
     tiny_model: Path, answer: str
 ) -> None:
     renderer = _renderer(tiny_model)
@@ -104,10 +104,39 @@ def test_context_and_answer_are_split_where_lm_eval_splits_them(
             ids: list[int] = renderer.tokenizer.encode(string)
             return ids
 
-    context = renderer.text(PROMPT)
-    first, (second, other) = renderer.encode_pairs(context, [answer, "sea"])
-    assert (first, second) == Reference()._encode_pair(context, answer)
-    assert (first, other) == Reference()._encode_pair(context, "sea")
+    first, (second, other) = renderer.encode_answers(PROMPT, [answer, "sea"])
+    newline = renderer.tokenizer.encode("\n")
+    for text, tokens in ((answer, second), ("sea", other)):
+        before, after = Reference()._encode_pair(renderer.text(PROMPT), text)
+        assert (first, tokens) == ([*before, *newline], after[1:])
+    assert renderer.tokenizer.decode(second) == answer
+
+
+def test_an_answer_whose_first_token_would_swallow_the_end_of_the_prompt_begins_behind_it(
+    tiny_model: Path,
+) -> None:
+    renderer = _renderer(tiny_model)
+    renderer.tokenizer.chat_template = "{{ messages[-1]['content'] }} t"
+    prompt = Prompt(messages=(Message(role="user", content="a"),))
+    first, (answer,) = renderer.encode_answers(prompt, ["he"])
+    assert renderer.tokenizer.decode(renderer.encode("a the")[:-1]) == "a"
+    assert first == renderer.encode("a t")
+    assert renderer.tokenizer.decode(answer) == "he"
+
+
+@pytest.mark.parametrize("fixture", ["tiny_model", "plain_model"])
+def test_what_stands_behind_a_prompt_in_training_is_what_is_scored(
+    fixture: str, request: pytest.FixtureRequest
+) -> None:
+    renderer = _renderer(request.getfixturevalue(fixture))
+    eos = renderer.tokenizer.eos_token_id
+    for choices, ended in ((["1", "10"], [eos]), (["1", "20"], [])):
+        context, answers = renderer.encode_choices(PROMPT, choices)
+        for choice, answer in zip(choices, answers, strict=True):
+            row = encode_example(renderer, PROMPT, choice, 200)
+            trained = [token for token in row["labels"] if token != -100]
+            assert row["input_ids"] == [*context, *trained]
+            assert [*answer, *([] if ended else [eos])] == trained
 
 
 def test_training_tokens_are_the_prompt_then_the_labelled_answer(tiny_model: Path) -> None:
