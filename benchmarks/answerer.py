@@ -117,8 +117,7 @@ class StrategyAnswerer:
         prompts = self._prompter.prompts(items)
         renderer = self._engine.renderer
         fitted = [
-            self._fit(renderer.encode(renderer.text(prompt)), self._max_new_tokens)
-            for prompt in prompts
+            self._fit(renderer.encode_prompt(prompt), self._max_new_tokens) for prompt in prompts
         ]
         contexts = [tokens for tokens, _ in fitted]
         rendering = (time.perf_counter() - start) / len(items)
