@@ -82,6 +82,11 @@ class Renderer:
         """Texts before which a generated answer ends; plain prompts have no end-of-turn token."""
         return () if self._chat else (f"\n{_PLAIN_TITLES['user']}:", "\n\n")
 
+    def stops(self, prompt: Prompt) -> tuple[str, ...]:
+        """Texts that end an answer to this prompt: none that a demonstrated answer contains."""
+        shown = [message.content for message in prompt.messages if message.role == "assistant"]
+        return tuple(stop for stop in self.stop_texts if not any(stop in text for text in shown))
+
     def encode(self, text: str) -> list[int]:
         """Tokens of a rendered text in which the names of control tokens are control tokens.
 

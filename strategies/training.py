@@ -7,6 +7,7 @@ validation with the best checkpoint kept, resume from the last whole checkpoint.
 from __future__ import annotations
 
 import json
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +22,7 @@ from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from strategies.checkpoints import last_whole_checkpoint, seal
 from strategies.data import Example, Prompt
+from strategies.errors import DataError
 from strategies.method import Weights
 from strategies.models import context_length
 from strategies.prefix import Prefix, attends_fully, common_beginning
@@ -28,6 +30,7 @@ from strategies.progress import Progress, silent
 from strategies.rendering import Renderer, padded
 from strategies.settings import Precision, TrainingSettings
 
+log = logging.getLogger(__name__)
 _IGNORED = -100  # label that torch's cross entropy leaves out
 # Tokens of a micro-batch, padding included: bounds memory; larger ones gain nothing on a CPU.
 _TOKENS_PER_MICRO_BATCH = {"cpu": 4_096, "cuda": 32_768}
@@ -86,22 +89,44 @@ class Trained:
     curve: list[dict[str, float]] = field(default_factory=list)
 
 
+def fit_example(
+    renderer: Renderer, prompt: Prompt, answer: str, max_tokens: int
+) -> dict[str, list[int]] | None:
+    """Tokens of a prompt with its answer, and labels that leave the prompt out.
+
+    Neither the instruction, the input nor the answer is ever cut: where the whole is too long,
+    demonstrations and passages are left out (`Prompt.shorter`).
+
+    Returns:
+        ``input_ids`` and ``labels`` of equal length, at most max_tokens; None where even the
+        shortest prompt is too long.
+
+    Raises:
+        DataError: a text names a control token that the tokenizer cannot write as text.
+    """
+    for shown in prompt.shortened():
+        prompt_ids, (answer_ids,) = renderer.encode_answers(shown, [answer])
+        answer_ids = [*answer_ids, *renderer.end_ids]
+        if len(prompt_ids) + len(answer_ids) <= max_tokens:
+            return {
+                "input_ids": prompt_ids + answer_ids,
+                "labels": [_IGNORED] * len(prompt_ids) + answer_ids,
+            }
+    return None
+
+
 def encode_example(
     renderer: Renderer, prompt: Prompt, answer: str, max_tokens: int
 ) -> dict[str, list[int]]:
-    """Tokens of a prompt with its answer, and labels that leave the prompt out.
+    """See `fit_example`.
 
-    Returns:
-        ``input_ids`` and ``labels`` of equal length, at most max_tokens; a longer example loses
-        tokens from the left of its prompt, then from the right of its answer.
+    Raises:
+        DataError: the example does not fit.
     """
-    prompt_ids, (answer_ids,) = renderer.encode_answers(prompt, [answer])
-    answer_ids = [*answer_ids, *renderer.end_ids][: max_tokens - 1]
-    kept = prompt_ids[max(0, len(prompt_ids) + len(answer_ids) - max_tokens) :]
-    return {
-        "input_ids": kept + answer_ids,
-        "labels": [_IGNORED] * len(kept) + answer_ids,
-    }
+    row = fit_example(renderer, prompt, answer, max_tokens)
+    if row is None:
+        raise DataError(f"an example has more than {max_tokens} tokens. Shorten it or leave it out")
+    return row
 
 
 class LeftPaddingCollator:
@@ -260,9 +285,33 @@ def example_order(lengths: Sequence[int], batch_size: int, seed: int, epoch: int
 def _encoded(
     job: TrainingJob, pairs: Sequence[tuple[Prompt, Example]], longest: int
 ) -> list[dict[str, list[int]]]:
-    return [
-        encode_example(job.renderer, prompt, example.output, longest) for prompt, example in pairs
-    ]
+    """The examples that fit.
+
+    Raises:
+        DataError: none fits, or some cannot be encoded.
+    """
+    rows, problems, left_out = [], [], []
+    for prompt, example in pairs:
+        try:
+            row = fit_example(job.renderer, prompt, example.output, longest)
+        except DataError as error:
+            problems.append(f"example {example.id!r}: {error}")
+            continue
+        rows += [row] if row else []
+        left_out += [] if row else [example.id]
+    if problems:
+        raise DataError("\n".join(problems))
+    if left_out and not rows:
+        raise DataError(
+            f"None of {len(pairs)} examples fits into {longest} tokens, the first being "
+            f"{left_out[0]!r}. Shorten inputs or answers, or take a model with a longer context"
+        )
+    if left_out:
+        log.warning(
+            "%d of %d examples have more than %d tokens and are left out, the first being %r",
+            *(len(left_out), len(pairs), longest, left_out[0]),
+        )
+    return rows
 
 
 def _early_stopping(settings: TrainingSettings, validated: bool) -> list[TrainerCallback]:

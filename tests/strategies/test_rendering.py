@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 from lm_eval.api.model import TemplateLM
 
-from strategies.data import Message, Prompt
+from strategies.data import Example, Message, Passage, Prompt
+from strategies.errors import DataError
 from strategies.models import ResolvedModel, load_tokenizer
+from strategies.prompting.demonstrations import demonstrate
+from strategies.prompting.retrieval import PassagePrompt
 from strategies.rendering import Renderer
-from strategies.training import encode_example
+from strategies.training import encode_example, fit_example
 
 PROMPT = Prompt(
     messages=(
@@ -149,9 +152,57 @@ def test_training_tokens_are_the_prompt_then_the_labelled_answer(tiny_model: Pat
     assert row["labels"][len(prompt) :] == row["input_ids"][len(prompt) :]
 
 
-def test_a_long_example_loses_the_beginning_of_its_prompt_not_its_answer(tiny_model: Path) -> None:
+def test_a_long_example_loses_its_first_demonstrations_and_neither_instruction_nor_answer(
+    tiny_model: Path,
+) -> None:
     renderer = _renderer(tiny_model)
-    whole = encode_example(renderer, PROMPT, "blue", 200)
-    row = encode_example(renderer, PROMPT, "blue", 20)
-    assert row["input_ids"] == whole["input_ids"][-20:]
-    assert row["labels"] == whole["labels"][-20:]
+    shown = [Example(id=f"d{n}", input=f"tomato {n}", outputs=("red",)) for n in range(4)]
+    prompt = demonstrate("Sort the message.", shown, "the sea is blue")
+    bare = encode_example(
+        renderer, demonstrate("Sort the message.", [], "the sea is blue"), "a", 99
+    )
+    for kept in (4, 2, 1, 0):
+        shorter = demonstrate("Sort the message.", shown[4 - kept :], "the sea is blue")
+        expected = encode_example(renderer, shorter, "a", 500)
+        assert fit_example(renderer, prompt, "a", len(expected["input_ids"])) == expected
+    assert fit_example(renderer, prompt, "a", len(bare["input_ids"])) == bare
+    assert fit_example(renderer, prompt, "a", len(bare["input_ids"]) - 1) is None
+    with pytest.raises(DataError, match="more than 20 tokens"):
+        encode_example(renderer, prompt, "a", 20)
+
+
+def test_a_prompt_gives_up_its_last_passage_first_and_what_it_needs_last() -> None:
+    passages = [Passage(id=f"{name}#s/0", text=f"text of {name}") for name in "abc"]
+    instruction = Message(role="system", content="Answer.")
+    found = PassagePrompt.of(instruction, "Why?", passages)
+    assert [prompt.passages for prompt in found.shortened()] == [
+        ("a#s/0", "b#s/0", "c#s/0"),
+        ("a#s/0", "b#s/0"),
+        ("a#s/0",),
+        (),
+    ]
+    contents = [prompt.messages[-1].content for prompt in found.shortened()]
+    assert contents[1:] == [
+        "[1] text of a\n\n[2] text of b\n\nWhy?",
+        "[1] text of a\n\nWhy?",
+        "Why?",
+    ]
+    mixed = PassagePrompt.of(instruction, "Why?", passages, needed=["c"])
+    *_, last, none = mixed.shortened()
+    assert (last.passages, none.passages) == (("c#s/0",), ())
+
+
+def test_a_prompt_of_another_shape_is_not_cut() -> None:
+    turns = (Message(role="user", content="a"), Message(role="user", content="b"))
+    assert Prompt(messages=turns, demonstrations=("x",)).shorter() is None
+
+
+def test_a_text_that_a_demonstrated_answer_contains_ends_no_answer(plain_model: Path) -> None:
+    renderer = _renderer(plain_model)
+    for answer, stops in (
+        ("one line", ("\nInput:", "\n\n")),
+        ("two\n\nparagraphs", ("\nInput:",)),
+        ("Name: x\nInput: y", ("\n\n",)),
+    ):
+        shown = [Example(id="d", input="sea", outputs=(answer,))]
+        assert renderer.stops(demonstrate("Write.", shown, "sky")) == stops
