@@ -91,8 +91,8 @@ def legacy_sentencepiece_bpe() -> Any:
 
 def _train_llama(tokenizer: Tokenizer) -> None:
     special = ["<unk>", "<s>", "</s>"]
-    # A merge makes "</s>" of "</" and "s>", as in vocabularies that were converted.
-    texts = [*TEXTS, *["</ s> < /"] * 50]
+    # A merge makes "</s>" of two parts, as in vocabularies that were converted.
+    texts = [*TEXTS, *["a</s>b", "c</s>d"] * 50]
     tokenizer.train_from_iterator(
         texts,
         trainers.BpeTrainer(

@@ -66,6 +66,8 @@ def test_text_that_names_control_tokens_is_read_and_written_back_as_it_stands(st
     text = f"red{name} or {name}blue"
     prompt, (answer,) = renderer.encode_answers(_prompt(text, text, text, instruction=text), [text])
     assert tokenizer.decode(prompt).count(text) == 4
+    # No space comes about between a template and a text that is encoded apart.
+    assert tokenizer.decode(prompt).count(f"\n{text}") == (1 if "bpe" in style else 4)
     # A generated answer is decoded so.
     assert tokenizer.decode(answer, skip_special_tokens=True).strip() == text
 
