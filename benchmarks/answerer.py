@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from benchmarks.tasks.task import Item, Task, fixed_order
 from strategies.data import Example, Prompt
 from strategies.device import resolve_device, set_threads, torch_dtype
 from strategies.embedding import load_embedder
-from strategies.errors import NotApplicableError
+from strategies.errors import DataError, NotApplicableError
 from strategies.method import Method, Prompter
 from strategies.models import load_config, load_model, load_tokenizer, resolve
 from strategies.progress import Progress
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from strategies.inference import Engine
     from strategies.training import TrainingJob
 
+log = logging.getLogger(__name__)
 _WEIGHTS, _CURVE, _RECORD, _RATE = "weights", "curve.jsonl", "training.json", "rate.json"
 _START = "start.json"
 # Validation items on which the task's metric is measured, before and after training: answers are
@@ -62,11 +64,47 @@ class Prepared:
     reused: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """An item as it is asked.
+
+    Attributes:
+        prompt: what of its prompt fits.
+        context: its tokens.
+        answers: tokens of every choice; () where an answer is generated.
+        left_out: demonstrations and passages that the prompt had to lose.
+    """
+
+    item: Item
+    prompt: Prompt
+    context: list[int]
+    answers: tuple[list[int], ...]
+    left_out: int
+
+    def response(self) -> Response:
+        """What is known before there is an answer."""
+        return Response(
+            id=self.item.id,
+            text="",
+            prompt_tokens=len(self.context),
+            demonstrations=self.prompt.demonstrations,
+            passages=self.prompt.passages,
+            truncated=self.left_out > 0,
+            left_out=self.left_out,
+        )
+
+
 class StrategyAnswerer:
     """Answers items with a model and a prompting."""
 
     def __init__(
-        self, engine: Engine, prompter: Prompter, max_new_tokens: int, stop: Sequence[str] = ()
+        self,
+        engine: Engine,
+        prompter: Prompter,
+        max_new_tokens: int,
+        stop: Sequence[str] = (),
+        *,
+        tuned: bool = False,
     ) -> None:
         """Compose what the model is with what it is shown.
 
@@ -75,105 +113,142 @@ class StrategyAnswerer:
             prompter: renders items.
             max_new_tokens: longest generated answer.
             stop: a generated answer ends before the first of these texts.
+            tuned: whether the model was trained on such prompts. It has learned to end an answer
+                then; others end before a blank line where prompts are plain text.
         """
         self._engine = engine
         self._prompter = prompter
         self._max_new_tokens = max_new_tokens
         self._stop = tuple(stop)
+        self._tuned = tuned
 
     def answer(
         self, items: Sequence[Item], *, free: bool = False, known: Collection[str] = ()
     ) -> Iterator[Response]:
         """Answer items, each as soon as its batch is done.
 
+        An item whose prompt does not fit into the model's context is shown fewer passages and
+        demonstrations. One that does not fit even so is refused: its response has no text.
+
         Args:
             items: closed ones get the choice of highest likelihood, others a generated answer.
             free: generate also where a closed set of choices is given.
             known: ids of items that keep their place in a batch and get no response.
+
+        Raises:
+            NotApplicableError: an answer alone would fill the model's context.
+            DataError: items name control tokens that the tokenizer cannot write as text.
         """
         closed = [item for item in items if item.choices and not free]
         opened = [item for item in items if not item.choices or free]
-        for some, answers in ((closed, self._choose), (opened, self._generate)):
-            skip = {n for n, item in enumerate(some) if item.id in known}
-            if len(skip) < len(some):
-                yield from (r for r in answers(some, skip) if r.id not in known)
+        for some, choose in ((closed, True), (opened, False)):
+            if {item.id for item in some} - set(known):
+                made = self._answer(some, known, choose=choose)
+                yield from (response for response in made if response.id not in known)
 
-    def _choose(self, items: Sequence[Item], skip: Collection[int]) -> Iterator[Response]:
-        """Pick the choice of highest log-likelihood."""
+    def _answer(
+        self, items: Sequence[Item], known: Collection[str], *, choose: bool
+    ) -> Iterator[Response]:
         start = time.perf_counter()
-        prompts = self._prompter.prompts(items)
-        renderer = self._engine.renderer
-        contexts, continuations, cut = [], [], []
-        for item, prompt in zip(items, prompts, strict=True):
-            text = renderer.text(prompt)
-            followed = [renderer.continuation(choice) for choice in item.choices or ()]
-            tokens, answers = renderer.encode_pairs(text, followed)
-            # The last token of a choice is scored and never read.
-            context, truncated = self._fit(tokens, max(map(len, answers)) - 1)
-            contexts.append(context)
-            continuations.append(answers)
-            cut.append(truncated)
+        asked, refused = self._asked(items, choose)
+        yield from refused
+        skip = {n for n, each in enumerate(asked) if each.item.id in known}
+        if len(skip) == len(asked):
+            return
         rendering = (time.perf_counter() - start) / len(items)
-        for scores in self._engine.score(contexts, continuations, skip):
-            n = scores.index
-            choices = items[n].choices or ()
+        answers = self._choose(asked, skip) if choose else self._generate(asked, skip)
+        for response in answers:
+            yield response.model_copy(update={"seconds": response.seconds + rendering})
+
+    def _choose(self, asked: Sequence[_Asked], skip: Collection[int]) -> Iterator[Response]:
+        """Pick the choice of highest log-likelihood."""
+        contexts = [each.context for each in asked]
+        for scores in self._engine.score(contexts, [each.answers for each in asked], skip):
+            each = asked[scores.index]
+            choices = each.item.choices or ()
             best = max(range(len(choices)), key=lambda i: scores.logprobs[i])
-            yield _response(items[n], prompts[n], len(contexts[n]), cut[n]).model_copy(
+            yield each.response().model_copy(
                 update={
                     "text": choices[best],
                     "choice_logprobs": scores.logprobs,
                     "choice_is_greedy": scores.greedy,
                     "margin": _margin(scores.logprobs),
-                    "seconds": scores.seconds + rendering,
+                    "seconds": scores.seconds,
                 }
             )
 
-    def _generate(self, items: Sequence[Item], skip: Collection[int]) -> Iterator[Response]:
-        """Generate greedily."""
-        start = time.perf_counter()
-        prompts = self._prompter.prompts(items)
-        renderer = self._engine.renderer
-        fitted = [
-            self._fit(renderer.encode(renderer.text(prompt)), self._max_new_tokens)
-            for prompt in prompts
-        ]
-        contexts = [tokens for tokens, _ in fitted]
-        rendering = (time.perf_counter() - start) / len(items)
-        for made in self._engine.generate(contexts, self._max_new_tokens, self._stop, skip):
-            n = made.index
-            yield _response(items[n], prompts[n], len(contexts[n]), fitted[n][1]).model_copy(
-                update={
-                    "text": made.text,
-                    "output_tokens": len(made.tokens),
-                    "margin": min(made.margins),
-                    "seconds": made.seconds + rendering,
-                }
-            )
+    def _generate(self, asked: Sequence[_Asked], skip: Collection[int]) -> Iterator[Response]:
+        """Generate greedily; prompts whose answers end alike share batches."""
+        stops = [() if self._tuned else self._engine.renderer.stops(a.prompt) for a in asked]
+        for stop in dict.fromkeys(stops):
+            places = [n for n, own in enumerate(stops) if own == stop]
+            skipped = {place for place, n in enumerate(places) if n in skip}
+            contexts = [asked[n].context for n in places]
+            ends = (*stop, *self._stop)
+            for made in self._engine.generate(contexts, self._max_new_tokens, ends, skipped):
+                yield (
+                    asked[places[made.index]]
+                    .response()
+                    .model_copy(
+                        update={
+                            "text": made.text,
+                            "output_tokens": len(made.tokens),
+                            "margin": min(made.margins),
+                            "seconds": made.seconds,
+                        }
+                    )
+                )
 
-    def _fit(self, tokens: list[int], room: int) -> tuple[list[int], bool]:
-        """The end of a prompt that leaves room for its answer, as lm-eval's ``HFLM`` cuts it.
+    def _asked(self, items: Sequence[Item], choose: bool) -> tuple[list[_Asked], list[Response]]:
+        """The items as they are asked, and the responses of those that do not fit."""
+        asked, refused, problems = [], [], []
+        for item, prompt in zip(items, self._prompter.prompts(items), strict=True):
+            try:
+                made = self._fitted(item, prompt, item.choices or () if choose else ())
+            except DataError as error:
+                problems.append(f"item {item.id!r}: {error}")
+                continue
+            if isinstance(made, _Asked):
+                asked.append(made)
+            else:
+                refused.append(made)
+        if problems:
+            raise DataError("\n".join(problems))
+        return asked, refused
+
+    def _fitted(self, item: Item, prompt: Prompt, choices: Sequence[str]) -> _Asked | Response:
+        """An item with as much of its prompt as the model's context holds.
 
         Raises:
             NotApplicableError: the answer alone would fill the model's context.
         """
-        most = self._engine.max_tokens - room
-        if most < 1:
-            raise NotApplicableError(
-                f"an answer may have {room} tokens, and the model's context holds "
-                f"{self._engine.max_tokens}"
-            )
-        return tokens[-most:], len(tokens) > most
-
-
-def _response(item: Item, prompt: Prompt, tokens: int, truncated: bool) -> Response:
-    return Response(
-        id=item.id,
-        text="",
-        prompt_tokens=tokens,
-        demonstrations=prompt.demonstrations,
-        passages=prompt.passages,
-        truncated=truncated,
-    )
+        for shorter in prompt.shortened():
+            context, answers = self._engine.renderer.encode_choices(shorter, choices)
+            # The last token of a choice is scored and never read.
+            room = max(map(len, answers)) - 1 if choices else self._max_new_tokens
+            most = self._engine.max_tokens - room
+            if most < 1:
+                raise NotApplicableError(
+                    f"an answer may have {room} tokens, and the model's context holds "
+                    f"{self._engine.max_tokens}"
+                )
+            if len(context) <= most:
+                left_out = prompt.shown - shorter.shown
+                return _Asked(item, shorter, context, tuple(answers), left_out)
+        reason = (
+            f"Item {item.id!r} has {len(context)} tokens with its instruction and nothing else "
+            f"shown, and needs {room} more for an answer; the model's context holds "
+            f"{self._engine.max_tokens}. Shorten it, or take a model with a longer context."
+        )
+        log.warning("%s", reason)
+        return Response(
+            id=item.id,
+            text="",
+            prompt_tokens=len(context),
+            truncated=True,
+            left_out=prompt.shown,
+            refused=reason,
+        )
 
 
 def _margin(values: Sequence[float]) -> float | None:
@@ -319,6 +394,7 @@ class _Preparation:
             start_metric=start,
             attempts=outcome.attempts,
             kept=outcome.kept,
+            left_out=outcome.trained.left_out,
         )
         write_record(folder / _RECORD, record)
         searched = choice.seconds if choice else 0.0
@@ -381,6 +457,7 @@ class _Preparation:
             ),
             self.task.max_new_tokens,
             self.task.stop,
+            tuned=saved is not None,
         )
         texts = {response.id: response.text for response in answerer.answer(items)}
         return aggregate(self.task, self.task.metric, items, [texts[item.id] for item in items])

@@ -5,6 +5,7 @@ Everything a report says is computed here; `benchmarks.report` only lays it out.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean, median, stdev
 from typing import Any, Literal
@@ -516,6 +517,7 @@ def _notes(
         *_score_notes(results, table),
         *_gold_notes(run),
         *run.manifest.task.notes,
+        *_refused_notes(run),
     ]
     pending = [r.name for r in results if r.status == "pending"]
     if pending:
@@ -546,6 +548,20 @@ def _gold_notes(run: Run) -> list[str]:
         "gold passage, so none could be put among distractors."
         for method in run.plan.methods
         if getattr(method.train_prompting, "oracle_share", None) is not None
+    ]
+
+
+def _refused_notes(run: Run) -> list[str]:
+    """How many inputs no prompt of a method could hold."""
+    refused: Counter[str] = Counter()
+    for result in run.arms:
+        if result.arm.status == "finished":
+            refused[result.arm.name] += sum(1 for each in result.responses if each.refused)
+    return [
+        f"{number} of the answers of {name} are missing and count as wrong: the input alone does "
+        "not fit into the model's context. responses.jsonl names each and its length."
+        for name, number in refused.items()
+        if number
     ]
 
 

@@ -58,7 +58,7 @@ def evaluate_arm(
 
 
 def _evaluate_ours(task: Task, lm: ArmLM) -> tuple[Scores, list[ItemScore]]:
-    scorer = _Scorer(task)
+    scorer = _Scorer(task, lm.answers)
     found = evaluate(lm, {task.id: scorer.lm_eval_task()}, bootstrap_iters=0, log_samples=False)
     results = found["results"][task.id]
     scores = {name: results[f"{name},none"] for name in (task.metric, *task.metrics)}
@@ -70,7 +70,8 @@ class ArmLM(LM):
 
     It renders its own prompts: the demonstrations or passages that it shows are what is being
     compared. So it reads the item behind a request and leaves lm-eval's context alone. Scores
-    come from `strategies.inference`, which encodes and cuts as lm-eval's ``HFLM`` does.
+    come from `strategies.inference`; where they differ from those of lm-eval's ``HFLM``, see
+    design/0014.
     """
 
     def __init__(
@@ -120,6 +121,10 @@ class ArmLM(LM):
         item = self._item(request)
         response = self.answers[item.id]
         chosen = (item.choices or ())[request.idx] == response.text
+        if response.refused:
+            # Without an answer, an item counts as wrong: all goes to a choice that is.
+            wrong = [n for n, choice in enumerate(item.choices or ()) if choice not in item.outputs]
+            return (0.0 if request.idx in wrong[:1] else float("-inf")), False
         if response.choice_logprobs is None or response.choice_is_greedy is None:
             # A floor picks without likelihoods: all of it goes to what it picked.
             return (0.0 if chosen else float("-inf")), chosen
@@ -142,8 +147,9 @@ class ArmLM(LM):
 class _Scorer:
     """A task as lm-eval's `ConfigurableTask`, and what became of each item."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, answers: Mapping[str, Response]) -> None:
         self.scores: dict[str, ItemScore] = {}
+        self._answers = answers
         self._task = task
         self._items = {item.id: item for item in task.test}
 
@@ -188,7 +194,9 @@ class _Scorer:
 
     def _process_results(self, doc: dict[str, Any], results: Sequence[Any]) -> dict[str, Value]:
         item = self._items[doc["id"]]
-        if self._task.closed:
+        if self._answers[item.id].refused:
+            text = ""
+        elif self._task.closed:
             best = max(range(len(results)), key=lambda i: results[i][0])
             text = (item.choices or ())[best]
         else:

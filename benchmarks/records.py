@@ -34,7 +34,10 @@ class Response(Frozen):
         passages: ids of the chunks shown, best first.
         margin: smallest gap between the two best tokens (generation, in logits) or the two
             best choices (in log-likelihood); None where it is not defined.
-        truncated: whether the prompt had to be cut to fit the context.
+        truncated: whether something was left out of the prompt, so that it fits the context.
+        left_out: how many demonstrations and passages that were.
+        refused: why nothing was answered, as the prompt does not fit even so; the item counts
+            as wrong. "" when it was answered.
     """
 
     id: str
@@ -48,6 +51,8 @@ class Response(Frozen):
     passages: tuple[str, ...] = ()
     margin: float | None = None
     truncated: bool = False
+    left_out: int = 0
+    refused: str = ""
 
 
 class ItemScore(Frozen):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,6 +42,14 @@ class ChoiceTree:
             if parent >= 0:
                 seen[node] |= seen[parent]
         return seen
+
+
+def begins_another(continuations: Sequence[Sequence[int]]) -> bool:
+    """Whether some continuation is the beginning of a longer one; an empty one always counts."""
+    distinct = sorted({tuple(each) for each in continuations})
+    # In lexicographic order a sequence stands right before those that it begins.
+    pairs = pairwise(distinct)
+    return () in distinct or any(after[: len(each)] == each for each, after in pairs)
 
 
 def choice_tree(continuations: Sequence[Sequence[int]]) -> ChoiceTree:

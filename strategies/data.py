@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -93,3 +94,29 @@ class Prompt(Frozen):
     messages: tuple[Message, ...]
     demonstrations: tuple[str, ...] = ()
     passages: tuple[str, ...] = ()
+
+    @property
+    def shown(self) -> int:
+        """Demonstrations and passages that are shown."""
+        return len(self.demonstrations) + len(self.passages)
+
+    def shorter(self) -> Prompt | None:
+        """This prompt without what helps least; None where all that is left has to stay.
+
+        Its first demonstration goes: the most similar one stands last, and the others are drawn
+        at random. A prompting that shows other things returns prompts of a class of its own.
+        """
+        turns = 2 * len(self.demonstrations)
+        head = len(self.messages) - turns - 1
+        pairs = ["user", "assistant"] * len(self.demonstrations)
+        if not turns or head < 0 or [m.role for m in self.messages[head:-1]] != pairs:
+            return None
+        kept = (*self.messages[:head], *self.messages[head + 2 :])
+        return self.model_copy(update={"messages": kept, "demonstrations": self.demonstrations[1:]})
+
+    def shortened(self) -> Iterator[Prompt]:
+        """This prompt, then what is left of it as less and less is shown."""
+        prompt: Prompt | None = self
+        while prompt is not None:
+            yield prompt
+            prompt = prompt.shorter()

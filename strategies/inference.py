@@ -231,7 +231,7 @@ class Engine:
         self,
         prompts: Sequence[Sequence[int]],
         max_new_tokens: int,
-        stop: Sequence[str] = (),
+        stop: Sequence[str] | None = None,
         skip: Collection[int] = (),
     ) -> Iterator[Generation]:
         """Greedy answers, each as soon as its batch is done.
@@ -239,10 +239,10 @@ class Engine:
         Args:
             prompts: tokens of every prompt, at least one each.
             max_new_tokens: longest answer.
-            stop: an answer ends before the first of these texts.
+            stop: an answer ends before the first of these texts; None for the renderer's own.
             skip: places of prompts that need no answer; a batch of such alone is left out.
         """
-        stops = (*self.renderer.stop_texts, *stop)
+        stops = self.renderer.stop_texts if stop is None else tuple(stop)
         start = time.perf_counter()
         groups = list(self._grouped(prompts))
         sharing = (time.perf_counter() - start) / max(1, len(prompts))

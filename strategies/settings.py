@@ -28,7 +28,8 @@ class TrainingSettings(Frozen):
         schedule: how it falls afterwards.
         weight_decay: AdamW's decoupled weight decay.
         max_gradient_norm: gradients are clipped to this L2 norm.
-        max_tokens: an example longer than this loses tokens from the left of its prompt.
+        max_tokens: an example longer than this loses passages and demonstrations; one that does
+            not fit even so is left out.
         validations_per_epoch: how often validation loss is measured and a checkpoint written.
         patience: validations without improvement after which training stops.
     """

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import json
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +24,7 @@ from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from strategies.checkpoints import last_whole_checkpoint, seal
 from strategies.data import Example, Prompt
+from strategies.errors import DataError
 from strategies.method import Weights
 from strategies.models import context_length
 from strategies.prefix import Prefix, attends_fully, common_beginning
@@ -30,6 +32,7 @@ from strategies.progress import Progress, silent
 from strategies.rendering import Renderer, padded
 from strategies.settings import Precision, TrainingSettings
 
+log = logging.getLogger(__name__)
 _IGNORED = -100  # label that torch's cross entropy leaves out
 # Tokens of a micro-batch, padding included: bounds memory; larger ones gain nothing on a CPU.
 _TOKENS_PER_MICRO_BATCH = {"cpu": 4_096, "cuda": 32_768}
@@ -98,12 +101,14 @@ class Trained:
         curve: points with ``step``, ``epoch`` and ``train_loss``, ``validation_loss`` or
             ``learning_rate`` where they were measured; step 0 is before training.
         spiked: whether a spike of the training loss ended it.
+        left_out: training examples that were too long.
     """
 
     seconds: float
     trainable_parameters: int
     curve: list[dict[str, float]] = field(default_factory=list)
     spiked: bool = False
+    left_out: int = 0
 
     @property
     def start_loss(self) -> float | None:
@@ -121,24 +126,44 @@ class Trained:
         return min(filter(math.isfinite, losses), default=None)
 
 
+def fit_example(
+    renderer: Renderer, prompt: Prompt, answer: str, max_tokens: int
+) -> dict[str, list[int]] | None:
+    """Tokens of a prompt with its answer, and labels that leave the prompt out.
+
+    Neither the instruction, the input nor the answer is ever cut: where the whole is too long,
+    demonstrations and passages are left out (`Prompt.shorter`).
+
+    Returns:
+        ``input_ids`` and ``labels`` of equal length, at most max_tokens; None where even the
+        shortest prompt is too long.
+
+    Raises:
+        DataError: a text names a control token that the tokenizer cannot write as text.
+    """
+    for shown in prompt.shortened():
+        prompt_ids, (answer_ids,) = renderer.encode_answers(shown, [answer])
+        answer_ids = [*answer_ids, *renderer.end_ids]
+        if len(prompt_ids) + len(answer_ids) <= max_tokens:
+            return {
+                "input_ids": prompt_ids + answer_ids,
+                "labels": [_IGNORED] * len(prompt_ids) + answer_ids,
+            }
+    return None
+
+
 def encode_example(
     renderer: Renderer, prompt: Prompt, answer: str, max_tokens: int
 ) -> dict[str, list[int]]:
-    """Tokens of a prompt with its answer, and labels that leave the prompt out.
+    """See `fit_example`.
 
-    Returns:
-        ``input_ids`` and ``labels`` of equal length, at most max_tokens; a longer example loses
-        tokens from the left of its prompt, then from the right of its answer.
+    Raises:
+        DataError: the example does not fit.
     """
-    context = renderer.text(prompt)
-    prompt_ids = renderer.encode(context)
-    whole = renderer.encode(context + renderer.continuation(answer) + renderer.ending)
-    answer_ids = whole[len(prompt_ids) :][: max_tokens - 1]
-    kept = prompt_ids[max(0, len(prompt_ids) + len(answer_ids) - max_tokens) :]
-    return {
-        "input_ids": kept + answer_ids,
-        "labels": [_IGNORED] * len(kept) + answer_ids,
-    }
+    row = fit_example(renderer, prompt, answer, max_tokens)
+    if row is None:
+        raise DataError(f"an example has more than {max_tokens} tokens. Shorten it or leave it out")
+    return row
 
 
 class LeftPaddingCollator:
@@ -231,7 +256,13 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     job.weights.save(trainer.model, folder)
     history = trainer.state.log_history
-    return Trained(clock.seconds(), trainable, _curve(start, history), guard.spiked(history))
+    return Trained(
+        seconds=clock.seconds(),
+        trainable_parameters=trainable,
+        curve=_curve(start, history),
+        spiked=guard.spiked(history),
+        left_out=len(job.examples) - len(examples),
+    )
 
 
 def trainable_model(job: TrainingJob) -> Any:
@@ -377,11 +408,34 @@ def example_order(lengths: Sequence[int], batch_size: int, seed: int, epoch: int
 def encoded(
     job: TrainingJob, pairs: Sequence[tuple[Prompt, Example]], model: Any
 ) -> list[dict[str, list[int]]]:
-    """Examples as tokens, none longer than the job or the model allows."""
+    """Examples as tokens; those that are too long for the job or the model are left out.
+
+    Raises:
+        DataError: none fits, or some cannot be encoded.
+    """
     longest = min(job.settings.max_tokens, context_length(model.config))
-    return [
-        encode_example(job.renderer, prompt, example.output, longest) for prompt, example in pairs
-    ]
+    rows, problems, left_out = [], [], []
+    for prompt, example in pairs:
+        try:
+            row = fit_example(job.renderer, prompt, example.output, longest)
+        except DataError as error:
+            problems.append(f"example {example.id!r}: {error}")
+            continue
+        rows += [row] if row else []
+        left_out += [] if row else [example.id]
+    if problems:
+        raise DataError("\n".join(problems))
+    if left_out and not rows:
+        raise DataError(
+            f"None of {len(pairs)} examples fits into {longest} tokens, the first being "
+            f"{left_out[0]!r}. Shorten inputs or answers, or take a model with a longer context"
+        )
+    if left_out:
+        log.warning(
+            "%d of %d examples have more than %d tokens and are left out, the first being %r",
+            *(len(left_out), len(pairs), longest, left_out[0]),
+        )
+    return rows
 
 
 def _early_stopping(settings: TrainingSettings, validated: bool) -> list[TrainerCallback]:

@@ -71,6 +71,11 @@ def _remarks(training: Training) -> list[Text]:
     if len(record.attempts) > 1:
         tried = ", ".join(_attempt(attempt) for attempt in record.attempts)
         remarks.append(f"{training.method}, seed {training.seed}: trained again at {tried}.")
+    if record.left_out:
+        remarks.append(
+            f"{training.method}, seed {training.seed}: {record.left_out} training examples were "
+            "longer than the model reads and were left out."
+        )
     return remarks
 
 

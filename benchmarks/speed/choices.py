@@ -77,6 +77,19 @@ def _rows(folder: Path | None, name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
+def encode_pair_as_lm_eval(
+    renderer: Renderer, context: str, continuations: Sequence[str]
+) -> tuple[list[int], list[list[int]]]:
+    """Tokens of a context and of each continuation, split as in ``TemplateLM._encode_pair``.
+
+    White space at the end of the context is scored with the continuation, so that both sides of
+    a comparison score the same tokens. A bench splits otherwise: see `Renderer.encode_answers`.
+    """
+    first = renderer.encode(context.rstrip())
+    wholes = (renderer.encode(f"{context}{continuation}") for continuation in continuations)
+    return first, [whole[len(first) :] for whole in wholes]
+
+
 def ours(pairs: Callable[[Renderer, int], list[Pair]]) -> Callable[[Setting], Work]:
     """Our engine; an answer is the log-likelihoods of an item's choices."""
 
@@ -85,7 +98,7 @@ def ours(pairs: Callable[[Renderer, int], list[Pair]]) -> Callable[[Setting], Wo
         asked = pairs(engine.renderer, setting.items)
 
         def work() -> list[JsonValue]:
-            encoded = [engine.renderer.encode_pairs(*each) for each in asked]
+            encoded = [encode_pair_as_lm_eval(engine.renderer, *each) for each in asked]
             scored = engine.score([c for c, _ in encoded], [answers for _, answers in encoded])
             found = {scores.index: scores for scores in scored}
             return [list(found[n].logprobs) for n in range(len(asked))]

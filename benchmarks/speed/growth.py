@@ -86,10 +86,9 @@ def _score(
     setting: Setting, prompts: Sequence[Prompt], labels: Sequence[str]
 ) -> Callable[[], object]:
     engine = engine_of(setting)
-    texts = [engine.renderer.text(prompt) for prompt in prompts]
 
     def work() -> object:
-        encoded = [engine.renderer.encode_pairs(text, labels) for text in texts]
+        encoded = [engine.renderer.encode_choices(prompt, labels) for prompt in prompts]
         return list(engine.score([c for c, _ in encoded], [answers for _, answers in encoded]))
 
     _warm_up(engine)

@@ -94,7 +94,9 @@ class RetrievalPrompter:
         wanted = self._config.passages + 4 if training else self._config.passages
         found = self._search([example.input for example in examples], wanted)
         return [
-            self._render(example, self._shown(example, hits) if training else hits)
+            self._render(example, self._shown(example, hits), self._needed(example))
+            if training
+            else self._render(example, hits)
             for example, hits in zip(examples, found, strict=True)
         ]
 
@@ -122,10 +124,56 @@ class RetrievalPrompter:
         gold = [chunk for chunk in self.chunks if is_gold(chunk.id, example.passages)]
         return [_best(gold, example)] if gold else []
 
-    def _render(self, example: Example, shown: Sequence[Passage]) -> Prompt:
-        numbered = (f"[{n}] {hit.text}" for n, hit in enumerate(shown, start=1))
-        asked = Message(role="user", content="\n\n".join([*numbered, example.input]))
-        return Prompt(messages=(self._instruction, asked), passages=tuple(hit.id for hit in shown))
+    def _needed(self, example: Example) -> tuple[str, ...]:
+        """Gold passages that a training prompt gives up last; none where it shows what is found."""
+        return () if self._config.oracle_share is None else example.passages
+
+    def _render(
+        self, example: Example, shown: Sequence[Passage], needed: Sequence[str] = ()
+    ) -> Prompt:
+        return PassagePrompt.of(self._instruction, example.input, shown, needed)
+
+
+class PassagePrompt(Prompt):
+    """A prompt of numbered passages and a question.
+
+    Attributes:
+        texts: the passages as they are shown.
+        question: what follows them.
+        needed: ids of passages, sections or documents that are given up last.
+    """
+
+    texts: tuple[Passage, ...]
+    question: str
+    needed: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        instruction: Message,
+        question: str,
+        shown: Sequence[Passage],
+        needed: Sequence[str] = (),
+    ) -> PassagePrompt:
+        """The prompt that shows some passages, best first unless they were mixed."""
+        numbered = (f"[{n}] {passage.text}" for n, passage in enumerate(shown, start=1))
+        asked = Message(role="user", content="\n\n".join([*numbered, question]))
+        return cls(
+            messages=(instruction, asked),
+            passages=tuple(passage.id for passage in shown),
+            texts=tuple(shown),
+            question=question,
+            needed=tuple(needed),
+        )
+
+    def shorter(self) -> Prompt | None:
+        """See `Prompt.shorter`; the last of the passages that are not needed goes first."""
+        if not self.texts:
+            return super().shorter()
+        spare = [n for n, each in enumerate(self.texts) if not is_gold(each.id, self.needed)]
+        gone = spare[-1] if spare else len(self.texts) - 1
+        kept = (*self.texts[:gone], *self.texts[gone + 1 :])
+        return PassagePrompt.of(self.messages[0], self.question, kept, self.needed)
 
 
 def _indexed(chunks: Sequence[Passage], embedder: Embedder) -> tuple[FaissStore, dict[str, float]]:

@@ -43,6 +43,7 @@ class Made:
     reused: tuple[str, ...] = ()
     truncated: int = 0
     training: TrainingRecord | None = None
+    refused: int = 0
 
 
 def trained(*, improved: bool, items: int = 100) -> TrainingRecord:
@@ -161,7 +162,12 @@ def write_lines(folder: Path, made: Made, material: Material) -> None:
             )
         )
         responses.append(
-            Response(id=f"item-{place:03}", text=said, truncated=place < made.truncated)
+            Response(
+                id=f"item-{place:03}",
+                text=said,
+                truncated=place < made.truncated,
+                refused="too long" if place < made.refused else "",
+            )
         )
     write_atomic(folder / "scores.jsonl", "".join(s.model_dump_json() + "\n" for s in scores))
     write_atomic(folder / "responses.jsonl", "".join(r.model_dump_json() + "\n" for r in responses))

@@ -80,6 +80,36 @@ def test_what_is_known_is_not_asked_again_and_what_is_new_is_recorded() -> None:
     assert scores["accuracy"] == 1.0
 
 
+class Refusing(AlwaysFirst):
+    """Refuses every item of which the first choice is right."""
+
+    def answer(
+        self, items: Sequence[Item], *, free: bool = False, known: Collection[str] = ()
+    ) -> Iterator[Response]:
+        for response in super().answer(items, free=free, known=known):
+            item = next(item for item in items if item.id == response.id)
+            if response.text in item.outputs:
+                yield Response(id=item.id, text="", truncated=True, refused="too long")
+            else:
+                yield response
+
+
+def test_an_item_that_was_refused_is_wrong_and_stands_for_no_label() -> None:
+    scores, items = evaluate_arm(_colours(), Refusing(), {}, lambda response: None)
+    # The one answer is "red" and wrong: neither label has a true positive.
+    assert scores == {"accuracy": 0.0, "macro_f1": 0.0}
+    assert [item.prediction for item in items] == ["", "", "", "red"]
+
+
+def test_an_item_of_lm_evals_task_that_was_refused_is_wrong(tmp_path: Path) -> None:
+    task = load_task(_installed(tmp_path)).cut(Limits(test=4))
+    scores, items = evaluate_arm(task, Refusing(), {}, lambda response: None)
+    refused = [item for item in items if item.prediction == ""]
+    assert [item.id for item in refused] == [i.id for i in task.test if i.output != "many"]
+    assert all(item.metrics == {"acc": 0.0, "acc_norm": 0.0} for item in refused)
+    assert scores["acc"] == 0.0
+
+
 def _installed(folder: Path, **config: object) -> str:
     rows = [
         {"question": f"What is {n} and {n}?", "choices": [str(2 * n), "many"], "answer": n % 2}

@@ -107,12 +107,37 @@ def test_label_scores_equal_lm_evals_own_model(model: ResolvedModel) -> None:
     reference = HFLM(pretrained=loaded, tokenizer=load_tokenizer(model), batch_size=4)
     for item in task.test[:10]:
         context = _context(model, task, item)
+        # lm-eval scores the template's last newline with every label; training never covers it.
+        assert context.endswith("assistant\n")
+        texts = [(context, label) for label in task.labels]
         requests = [
-            Instance("loglikelihood", {}, (context, label), n)
-            for n, label in enumerate(task.labels)
+            Instance("loglikelihood", {}, pair, n)
+            for n, pair in enumerate([(context.rstrip(), "\n"), *texts])
         ]
         with torch.inference_mode():
-            theirs = reference.loglikelihood(requests, disable_tqdm=True)
+            (newline, greedy), *theirs = reference.loglikelihood(requests, disable_tqdm=True)
         mine = ours[item.id]
-        assert mine.choice_logprobs == pytest.approx([score for score, _ in theirs], abs=1e-3)
-        assert mine.choice_is_greedy == tuple(greedy for _, greedy in theirs)
+        expected = [score - newline for score, _ in theirs]
+        assert mine.choice_logprobs == pytest.approx(expected, abs=1e-3)
+        assert [greedy and each for each in mine.choice_is_greedy or ()] == [g for _, g in theirs]
+
+
+def test_labels_that_begin_another_score_the_end_as_plain_transformers_does(
+    model: ResolvedModel,
+) -> None:
+    task = load_task("ticket-triage")
+    labels = ("1", "10", "refund", "refund late")
+    asked = task.test[0].model_copy(update={"choices": labels, "outputs": ("10",)})
+    loaded, tokenizer = _base(model)(), load_tokenizer(model)
+    mine = _ours(loaded, model, task.model_copy(update={"test": (asked,)}), 1)[asked.id]
+    start = tokenizer(_context(model, task, asked))["input_ids"]
+    for label, score, greedy in zip(
+        labels, mine.choice_logprobs or (), mine.choice_is_greedy or (), strict=True
+    ):
+        answer = tokenizer(f"{label}<|im_end|>")["input_ids"]
+        with torch.inference_mode():
+            logits = loaded(input_ids=torch.tensor([[*start, *answer]])).logits[0].float()
+        at = logits[len(start) - 1 : -1].log_softmax(-1)
+        expected = sum(float(at[n, token]) for n, token in enumerate(answer))
+        assert score == pytest.approx(expected, abs=1e-3)
+        assert greedy == (at.argmax(-1).tolist() == answer)

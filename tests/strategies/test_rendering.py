@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 from lm_eval.api.model import TemplateLM
 
-from strategies.data import Message, Prompt
+from strategies.data import Example, Message, Passage, Prompt
+from strategies.errors import DataError
 from strategies.models import ResolvedModel, load_tokenizer
+from strategies.prompting.demonstrations import demonstrate
+from strategies.prompting.retrieval import PassagePrompt
 from strategies.rendering import Renderer
-from strategies.training import encode_example
+from strategies.training import encode_example, fit_example
 
 PROMPT = Prompt(
     messages=(
@@ -89,7 +92,7 @@ def test_a_prompt_is_the_same_on_every_day_and_does_not_think(tiny_model: Path) 
 
 
 @pytest.mark.parametrize("answer", ["blue", "a ripe tomato", "{}"])
-def test_context_and_answer_are_split_where_lm_eval_splits_them(
+def test_prompt_and_answer_have_lm_evals_tokens_and_the_newline_stays_with_the_prompt(
     tiny_model: Path, answer: str
 ) -> None:
     renderer = _renderer(tiny_model)
@@ -104,10 +107,39 @@ def test_context_and_answer_are_split_where_lm_eval_splits_them(
             ids: list[int] = renderer.tokenizer.encode(string)
             return ids
 
-    context = renderer.text(PROMPT)
-    first, (second, other) = renderer.encode_pairs(context, [answer, "sea"])
-    assert (first, second) == Reference()._encode_pair(context, answer)
-    assert (first, other) == Reference()._encode_pair(context, "sea")
+    first, (second, other) = renderer.encode_answers(PROMPT, [answer, "sea"])
+    newline = renderer.tokenizer.encode("\n")
+    for text, tokens in ((answer, second), ("sea", other)):
+        before, after = Reference()._encode_pair(renderer.text(PROMPT), text)
+        assert (first, tokens) == ([*before, *newline], after[1:])
+    assert renderer.tokenizer.decode(second) == answer
+
+
+def test_an_answer_whose_first_token_would_swallow_the_end_of_the_prompt_begins_behind_it(
+    tiny_model: Path,
+) -> None:
+    renderer = _renderer(tiny_model)
+    renderer.tokenizer.chat_template = "{{ messages[-1]['content'] }} t"
+    prompt = Prompt(messages=(Message(role="user", content="a"),))
+    first, (answer,) = renderer.encode_answers(prompt, ["he"])
+    assert renderer.tokenizer.decode(renderer.encode("a the")[:-1]) == "a"
+    assert first == renderer.encode("a t")
+    assert renderer.tokenizer.decode(answer) == "he"
+
+
+@pytest.mark.parametrize("fixture", ["tiny_model", "plain_model"])
+def test_what_stands_behind_a_prompt_in_training_is_what_is_scored(
+    fixture: str, request: pytest.FixtureRequest
+) -> None:
+    renderer = _renderer(request.getfixturevalue(fixture))
+    eos = renderer.tokenizer.eos_token_id
+    for choices, ended in ((["1", "10"], [eos]), (["1", "20"], [])):
+        context, answers = renderer.encode_choices(PROMPT, choices)
+        for choice, answer in zip(choices, answers, strict=True):
+            row = encode_example(renderer, PROMPT, choice, 200)
+            trained = [token for token in row["labels"] if token != -100]
+            assert row["input_ids"] == [*context, *trained]
+            assert [*answer, *([] if ended else [eos])] == trained
 
 
 def test_training_tokens_are_the_prompt_then_the_labelled_answer(tiny_model: Path) -> None:
@@ -120,9 +152,57 @@ def test_training_tokens_are_the_prompt_then_the_labelled_answer(tiny_model: Pat
     assert row["labels"][len(prompt) :] == row["input_ids"][len(prompt) :]
 
 
-def test_a_long_example_loses_the_beginning_of_its_prompt_not_its_answer(tiny_model: Path) -> None:
+def test_a_long_example_loses_its_first_demonstrations_and_neither_instruction_nor_answer(
+    tiny_model: Path,
+) -> None:
     renderer = _renderer(tiny_model)
-    whole = encode_example(renderer, PROMPT, "blue", 200)
-    row = encode_example(renderer, PROMPT, "blue", 20)
-    assert row["input_ids"] == whole["input_ids"][-20:]
-    assert row["labels"] == whole["labels"][-20:]
+    shown = [Example(id=f"d{n}", input=f"tomato {n}", outputs=("red",)) for n in range(4)]
+    prompt = demonstrate("Sort the message.", shown, "the sea is blue")
+    bare = encode_example(
+        renderer, demonstrate("Sort the message.", [], "the sea is blue"), "a", 99
+    )
+    for kept in (4, 2, 1, 0):
+        shorter = demonstrate("Sort the message.", shown[4 - kept :], "the sea is blue")
+        expected = encode_example(renderer, shorter, "a", 500)
+        assert fit_example(renderer, prompt, "a", len(expected["input_ids"])) == expected
+    assert fit_example(renderer, prompt, "a", len(bare["input_ids"])) == bare
+    assert fit_example(renderer, prompt, "a", len(bare["input_ids"]) - 1) is None
+    with pytest.raises(DataError, match="more than 20 tokens"):
+        encode_example(renderer, prompt, "a", 20)
+
+
+def test_a_prompt_gives_up_its_last_passage_first_and_what_it_needs_last() -> None:
+    passages = [Passage(id=f"{name}#s/0", text=f"text of {name}") for name in "abc"]
+    instruction = Message(role="system", content="Answer.")
+    found = PassagePrompt.of(instruction, "Why?", passages)
+    assert [prompt.passages for prompt in found.shortened()] == [
+        ("a#s/0", "b#s/0", "c#s/0"),
+        ("a#s/0", "b#s/0"),
+        ("a#s/0",),
+        (),
+    ]
+    contents = [prompt.messages[-1].content for prompt in found.shortened()]
+    assert contents[1:] == [
+        "[1] text of a\n\n[2] text of b\n\nWhy?",
+        "[1] text of a\n\nWhy?",
+        "Why?",
+    ]
+    mixed = PassagePrompt.of(instruction, "Why?", passages, needed=["c"])
+    *_, last, none = mixed.shortened()
+    assert (last.passages, none.passages) == (("c#s/0",), ())
+
+
+def test_a_prompt_of_another_shape_is_not_cut() -> None:
+    turns = (Message(role="user", content="a"), Message(role="user", content="b"))
+    assert Prompt(messages=turns, demonstrations=("x",)).shorter() is None
+
+
+def test_a_text_that_a_demonstrated_answer_contains_ends_no_answer(plain_model: Path) -> None:
+    renderer = _renderer(plain_model)
+    for answer, stops in (
+        ("one line", ("\nInput:", "\n\n")),
+        ("two\n\nparagraphs", ("\nInput:",)),
+        ("Name: x\nInput: y", ("\n\n",)),
+    ):
+        shown = [Example(id="d", input="sea", outputs=(answer,))]
+        assert renderer.stops(demonstrate("Write.", shown, "sky")) == stops

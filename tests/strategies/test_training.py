@@ -15,6 +15,7 @@ from transformers import AutoModelForCausalLM, FalconH1Config, Llama4TextConfig,
 
 from strategies.checkpoints import last_whole_checkpoint, seal
 from strategies.data import Example, Message, Prompt
+from strategies.errors import DataError
 from strategies.method import registry
 from strategies.models import ResolvedModel, load_model, load_tokenizer
 from strategies.rendering import Renderer
@@ -213,13 +214,8 @@ def test_an_interruption_does_not_lengthen_the_patience(tiny_model: Path, tmp_pa
     assert [p["step"] for p in parts.curve] == [p["step"] for p in whole.curve]
 
 
-def test_no_example_is_longer_than_the_models_context(tiny_model: Path, tmp_path: Path) -> None:
-    long = Prompt(messages=(Message(role="user", content="the sea is blue " * 400),))
-    job = replace(
-        training_job(tiny_model, max_tokens=4096, epochs=1),
-        examples=[(long, PAIRS[0][1])],
-        validation=(),
-    )
+def _widths(job: TrainingJob, folder: Path) -> list[int]:
+    """Tokens of every example that training reads."""
     widths: list[int] = []
     collate = LeftPaddingCollator.__call__
 
@@ -229,8 +225,28 @@ def test_no_example_is_longer_than_the_models_context(tiny_model: Path, tmp_path
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(LeftPaddingCollator, "__call__", watched)
+        train(job, folder / "c", folder / "w")
+    return widths
+
+
+def test_an_example_longer_than_the_models_context_is_left_out_and_counted(
+    tiny_model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    long = Prompt(messages=(Message(role="user", content="the sea is blue " * 400),))
+    job = training_job(tiny_model, max_tokens=4096, epochs=1)
+    job = replace(job, examples=[(long, PAIRS[0][1]), *PAIRS[1:3]], validation=())
+    widths = _widths(job, tmp_path)
+    assert len(widths) == 2
+    assert max(widths) < 60
+    assert "1 of 3 examples have more than 512 tokens" in caplog.text
+
+
+def test_examples_of_which_none_fits_are_refused_by_name(tiny_model: Path, tmp_path: Path) -> None:
+    long = Prompt(messages=(Message(role="user", content="the sea is blue " * 400),))
+    job = training_job(tiny_model, max_tokens=4096, epochs=1)
+    job = replace(job, examples=[(long, PAIRS[0][1])], validation=())
+    with pytest.raises(DataError, match=f"first being '{PAIRS[0][1].id}'"):
         train(job, tmp_path / "c", tmp_path / "w")
-    assert widths == [512]
 
 
 @pytest.mark.parametrize(
