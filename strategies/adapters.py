@@ -143,10 +143,7 @@ def merge_adapter(base: Any, folder: Path) -> Any:
         raise ModelError(
             f"The adapter in {folder} cannot be merged into its base: {error}"
         ) from error
-    # peft freezes the base, and leaves its config there, which a second adapter would trip over.
-    if hasattr(merged, "peft_config"):
-        del merged.peft_config
-    return merged.requires_grad_(True)
+    return merged.requires_grad_(True)  # peft froze the base
 
 
 def _shapes(folder: Path) -> dict[str, list[int]]:

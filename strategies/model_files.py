@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -65,7 +65,18 @@ _CONVERT_EMBEDDER = (
 
 def read_files(folder: Path) -> list[Path]:
     """The files of a folder that a loader may read, sorted."""
-    return sorted(file for file in folder.rglob("*") if file.is_file() and _is_read(folder, file))
+    return sorted(file for file in _files(folder) if file.is_file() and _is_read(folder, file))
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Files of a folder and of all folders in it; links are followed, and a loop of them ends."""
+    seen = set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        seen.add(os.path.realpath(place))
+        folders[:] = sorted(
+            name for name in folders if os.path.realpath(Path(place, name)) not in seen
+        )
+        yield from (Path(place, name) for name in names)
 
 
 def _is_read(folder: Path, file: Path) -> bool:

@@ -281,6 +281,7 @@ def test_an_adapter_with_more_embeddings_than_its_base_is_merged(make: Make, bas
 @pytest.mark.parametrize("method", ["lora", "full"])
 def test_training_on_top_of_an_adapter_trains_the_merged_model(make: Make, method: str) -> None:
     model = load_model(resolve(str(make())), "fp32", "cpu")
+    assert all(parameter.requires_grad for parameter in model.parameters())
     before = _logits(model)
     wrapped = registry().method(method).weights.wrap(model)
     torch.testing.assert_close(_logits(wrapped), before, atol=1e-5, rtol=1e-5)

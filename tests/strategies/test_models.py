@@ -271,6 +271,18 @@ def test_a_changed_file_of_the_same_size_and_time_has_a_new_digest(folder: Path,
     assert resolve(str(folder)).sha256 != before
 
 
+def test_files_behind_a_linked_folder_are_hashed_and_a_loop_of_links_ends(
+    folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "dense").mkdir()
+    (tmp_path / "dense" / "model.safetensors").write_text("old")
+    (folder / "2_Dense").symlink_to(tmp_path / "dense")
+    (folder / "loop").symlink_to(folder)
+    before = resolve(str(folder)).sha256
+    (tmp_path / "dense" / "model.safetensors").write_text("new")
+    assert resolve(str(folder)).sha256 != before
+
+
 def test_the_size_of_a_model_counts_what_is_read(folder: Path) -> None:
     before = resolve(str(folder)).size_bytes
     (folder / "vocab.txt").write_bytes(b"12345")
