@@ -23,7 +23,7 @@ from strategies.device import resolve_device, set_threads, torch_dtype
 from strategies.embedding import load_embedder
 from strategies.errors import DataError, NotApplicableError
 from strategies.method import Method, Prompter
-from strategies.models import load_config, load_model, load_tokenizer, resolve
+from strategies.models import load_config, load_model, load_tokenizer, resolve, rounded
 from strategies.progress import Progress
 from strategies.settings import Precision
 from strategies.training_record import RateChoice, TrainingRecord
@@ -309,7 +309,9 @@ class _Preparation:
         longest = self.plan.max_new_tokens or self.task.max_new_tokens
         engine = self._engine(artifact.path / _WEIGHTS if artifact else None)
         return Prepared(
-            answerer=StrategyAnswerer(engine, prompter, longest, self.task.stop),
+            answerer=StrategyAnswerer(
+                engine, prompter, longest, self.task.stop, tuned=artifact is not None
+            ),
             cost=trained.model_copy(
                 update={"index_seconds": index_seconds, "artifact_bytes": size + index_bytes}
             ),
@@ -478,9 +480,8 @@ class _Preparation:
         else:
             # An adapter is merged in fp32 and rounded once, whatever the precision.
             model = self.method.weights.load(self._load_base, saved)
-        return Engine(
-            model.to(device=self.device, dtype=torch_dtype(self.precision)).eval(), self.tokenizer
-        )
+        model = rounded(model, torch_dtype(self.precision))
+        return Engine(model.to(self.device).eval(), self.tokenizer)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from strategies.settings import INFERENCE_VERSION, TRAINING_VERSION, Precision
 
 SCHEMA_VERSION = 1
 # Raised whenever the scores of the same answers change.
-SCORING_VERSION = 3
+SCORING_VERSION = 4
 
 
 class Setting(Frozen):

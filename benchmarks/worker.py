@@ -274,7 +274,7 @@ class ArmWork:
 
     def _cost(self, responses: Sequence[Response], latency: Sequence[Response]) -> Cost:
         seconds = sum(response.seconds for response in responses)
-        alone = [response.seconds for response in latency]
+        alone = [response.seconds for response in latency if not response.refused]
         return self.arm.cost.model_copy(
             update={
                 "answer_seconds": seconds,

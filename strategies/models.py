@@ -450,7 +450,7 @@ def load_model(resolved: ResolvedModel, precision: Precision, device: str) -> An
     dtype = torch_dtype(precision)
     if resolved.base is not None:
         merged = adapters.merge_adapter(load_model(resolved.base, "fp32", device), resolved.path)
-        return _rounded(merged, dtype).to(device).eval()
+        return rounded(merged, dtype).to(device).eval()
     try:
         model, found = AutoModelForCausalLM.from_pretrained(
             resolved.path,
@@ -470,8 +470,8 @@ def load_model(resolved: ResolvedModel, precision: Precision, device: str) -> An
     return model.to(device).eval()
 
 
-def _rounded(model: Any, dtype: Any) -> Any:
-    """A model with its weights in a dtype, as if they had been loaded in it.
+def rounded(model: Any, dtype: Any) -> Any:
+    """The model with its weights in a dtype, as if they had been loaded in it.
 
     ``model.to(dtype)`` would also round what is no weight: the frequencies of rotary positions.
     """

@@ -146,17 +146,13 @@ def _choice(
     first: float, trials: Sequence[Trial], trainings: _ShortTrainings, seconds: float
 ) -> RateChoice:
     best = best_trial(trials)
-    # If every rate diverged, the lowest of them is the least harmful.
-    rate = min(float(t.point[_RATE]) for t in trials) if best is None else float(best.point[_RATE])
-    others = [trial for trial in trials if trial is not best]
-    second = best_trial(others)
+    second = best_trial([trial for trial in trials if trial is not best])
     margin, error = _margin(best, second, trainings.tokens) if best and second else (None, None)
     return RateChoice(
         first_guess=first,
-        rate=rate,
+        rate=chosen_rate(trials, trainings.tokens),
         trials=tuple(
-            RateTrial(rate=float(t.point[_RATE]), loss=t.measured.value, seconds=t.seconds)
-            for t in trials
+            RateTrial(rate=_rate(t), loss=t.measured.value, seconds=t.seconds) for t in trials
         ),
         steps=trainings.steps,
         items=len(trainings.tokens),
@@ -164,6 +160,29 @@ def _choice(
         margin_error=error,
         seconds=seconds,
     )
+
+
+def chosen_rate(trials: Sequence[Trial], tokens: Sequence[int]) -> float:
+    """The rate of the lowest loss, or the next lower rate if its loss is within one standard error.
+
+    A trial sees the beginning of a training only. Later on, a high rate does more harm and a low
+    one catches up. The rule of one standard error is Breiman et al. 1984, Classification and
+    Regression Trees, section 3.4.3.
+    """
+    best = best_trial(trials)
+    if best is None:  # every rate diverged: the lowest of them is the least harmful
+        return min(_rate(trial) for trial in trials)
+    lower = [t for t in trials if t.measured.items and _rate(t) < _rate(best)]
+    if lower:
+        neighbour = max(lower, key=_rate)
+        margin, error = _margin(best, neighbour, tokens)
+        if error is not None and margin <= error:
+            return _rate(neighbour)
+    return _rate(best)
+
+
+def _rate(trial: Trial) -> float:
+    return float(trial.point[_RATE])
 
 
 def _margin(best: Trial, second: Trial, tokens: Sequence[int]) -> tuple[float, float | None]:

@@ -110,7 +110,7 @@ def best_trial(trials: Sequence[Trial]) -> Trial | None:
 def geometric(name: str, first: float, factor: float, most: int) -> Propose:
     """Proposes a setting in steps of a factor around a first guess.
 
-    The guess and its two neighbours come first. While the lowest value is at an edge, the next
+    The guess and its lower neighbour come first. While the lowest value is at an edge, the next
     step beyond that edge follows.
 
     Args:
@@ -122,9 +122,8 @@ def geometric(name: str, first: float, factor: float, most: int) -> Propose:
 
     def propose(trials: Sequence[Trial]) -> Point | None:
         values = [float(trial.point[name]) for trial in trials]
-        for exponent in (0, 1, -1):
-            if not any(_close(first * factor**exponent, value) for value in values):
-                return {name: first * factor**exponent}
+        if len(values) < 2:
+            return {name: first / factor if values else first}
         best = best_trial(trials)
         if len(trials) >= most:
             return None

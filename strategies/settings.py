@@ -11,9 +11,9 @@ from strategies.data import Frozen
 Precision = Literal["fp32", "bf16"]
 
 # Raised whenever the same job may train other weights than before (`strategies.training`).
-TRAINING_VERSION = 4
+TRAINING_VERSION = 5
 # Raised whenever the same weights may give other answers than before (`strategies.inference`).
-INFERENCE_VERSION = 4
+INFERENCE_VERSION = 5
 
 
 class TrainingSettings(Frozen):

@@ -24,12 +24,13 @@ class RateChoice(Frozen):
 
     Attributes:
         first_guess: from the model's width and family.
-        rate: the one that was chosen.
+        rate: the one that was chosen: that of the lowest loss, or the next lower one if its loss
+            is within one standard error.
         trials: in the order in which they were made.
         steps: optimiser steps of each trial.
         items: validation items that each trial was measured on.
-        margin: by how much the loss at `rate` is below that of the next best rate, in nats per
-            token; None with fewer than two rates that did not diverge.
+        margin: by how much the lowest loss is below the second lowest, in nats per token; None
+            with fewer than two rates that did not diverge.
         margin_error: standard error of `margin` over the validation items.
         seconds: wall time of the whole test, loading the model included.
     """
@@ -42,6 +43,12 @@ class RateChoice(Frozen):
     margin: float | None = None
     margin_error: float | None = None
     seconds: float = 0.0
+
+    @property
+    def best_rate(self) -> float | None:
+        """The rate of the lowest loss; None where all diverged."""
+        losses = {trial.rate: trial.loss for trial in self.trials if trial.loss is not None}
+        return min(losses, key=lambda rate: losses[rate], default=None)
 
 
 class Attempt(Frozen):

@@ -123,9 +123,14 @@ def _margin(choice: RateChoice) -> str:
     if choice.margin is None or choice.margin_error is None:
         return ""
     said = (
-        f" The next best rate's loss is {choice.margin:.3f} higher, with a standard error of "
-        f"{choice.margin_error:.3f}"
+        f" The second lowest loss is {choice.margin:.3f} higher than the lowest, with a standard "
+        f"error of {choice.margin_error:.3f}"
     )
+    if choice.rate != choice.best_rate:
+        return (
+            f"{said}. The lower rate was taken, because a rate that is too high does more harm in "
+            "the rest of a training."
+        )
     sure = choice.margin > 2 * choice.margin_error
     return f"{said}." if sure else f"{said}: the two are not separated."
 

@@ -62,7 +62,10 @@ def trained(*, improved: bool, items: int = 100) -> TrainingRecord:
     choice = RateChoice(
         first_guess=1e-4,
         rate=4e-4,
-        trials=tuple(RateTrial(rate=r, loss=1.5, seconds=5.0) for r in (1e-4, 4e-4, 1.6e-3)),
+        trials=tuple(
+            RateTrial(rate=rate, loss=loss, seconds=5.0)
+            for rate, loss in ((1e-4, 1.6), (4e-4, 1.5), (1.6e-3, 1.9))
+        ),
         steps=20,
         items=items,
         margin=0.1,
