@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from benchmarks.tasks.corpus import corpus_files, read_corpus
 from benchmarks.tasks.metrics import METRICS
+from benchmarks.tasks.normal_form import normal_input
 from benchmarks.tasks.problems import Problems, shown
 from benchmarks.tasks.reading import (
     SUFFIXES,
@@ -118,13 +119,6 @@ def read_spec(folder: Path) -> TaskSpec:
     spec = _spec(folder, problems)
     problems.raise_if_any()
     return spec
-
-
-def normal_input(text: str) -> str:
-    """What two inputs have in common when they differ in case, punctuation or spaces only."""
-    letters = "".join(character if character.isalnum() else " " for character in text.casefold())
-    # Inputs of symbols alone, such as emoji, are told apart by the symbols.
-    return " ".join(letters.split()) or " ".join(text.split())
 
 
 def parse_items(

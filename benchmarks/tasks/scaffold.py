@@ -19,10 +19,10 @@ from benchmarks.tasks.loading import (
     Places,
     check_splits,
     load_folder,
-    normal_input,
     parse_items,
 )
 from benchmarks.tasks.metrics import parse_object
+from benchmarks.tasks.normal_form import normal_input
 from benchmarks.tasks.problems import LINES_SHOWN, Problems
 from benchmarks.tasks.reading import TABLE_SUFFIXES, Record, field_names, read_records
 from benchmarks.tasks.recipes.recipe import classify
