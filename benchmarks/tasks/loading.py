@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,9 @@ import yaml
 from pydantic import ValidationError
 
 from benchmarks.tasks.corpus import corpus_files, read_corpus
+from benchmarks.tasks.lines import read_text
 from benchmarks.tasks.metrics import METRICS
-from benchmarks.tasks.normal_form import normal_input
+from benchmarks.tasks.normal_form import near_labels, normal_input, spelt_out
 from benchmarks.tasks.problems import Problems, shown
 from benchmarks.tasks.reading import (
     SUFFIXES,
@@ -20,7 +23,6 @@ from benchmarks.tasks.reading import (
     Record,
     is_file,
     read_records,
-    read_text,
 )
 from benchmarks.tasks.task import (
     SPLITS,
@@ -39,6 +41,7 @@ SPEC_FILE = "task.yaml"
 CORPUS_FOLDER = "corpus"
 NEXT_STEP = "Nothing was read. Correct these and run the same command again."
 
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _TAG_ERRORS = (ValueError, LookupError, AttributeError, TypeError, ArithmeticError, RecursionError)
 
 Place = tuple[str, int]
@@ -69,7 +72,8 @@ def load_folder(folder: Path) -> Task:
     _compare_hashes(folder, spec, problems)
     problems.raise_if_any()
     database = (folder / spec.database).resolve() if spec.database else None
-    return build_task(spec, splits, combined_sha256(hashes), database)
+    task = build_task(spec, splits, combined_sha256(hashes), database)
+    return task.model_copy(update={"notes": (*problems.notes(), *label_notes(spec.labels))})
 
 
 def with_fresh_items(task: Task, path: Path) -> Task:
@@ -106,7 +110,8 @@ def with_fresh_items(task: Task, path: Path) -> Task:
     problems.raise_if_any()
     sha256 = combined_sha256({"task": task.sha256, "fresh items": sha256_of_file(path)})
     fresh = build_task(spec, splits, sha256, task.database).test
-    return task.model_copy(update={"test": fresh, "sha256": sha256})
+    notes = (*task.notes, *problems.notes())
+    return task.model_copy(update={"test": fresh, "sha256": sha256, "notes": notes})
 
 
 def read_spec(folder: Path) -> TaskSpec:
@@ -119,6 +124,22 @@ def read_spec(folder: Path) -> TaskSpec:
     spec = _spec(folder, problems)
     problems.raise_if_any()
     return spec
+
+
+def label_notes(labels: Sequence[str], uses: Mapping[str, int] | None = None) -> list[str]:
+    """A note on labels that are probably one and count as several; [] when there are none.
+
+    Args:
+        labels: all labels.
+        uses: the number of lines of each label, to be told too.
+    """
+
+    def told(label: str) -> str:
+        return f"{spelt_out(label)} ({uses[label]} lines)" if uses else spelt_out(label)
+
+    groups = [" and ".join(map(told, group)) for group in near_labels(labels)]
+    reason = "differ only in case, spaces, Unicode form or number format, and count as different"
+    return [f"labels that {reason}: {'; '.join(groups)}"] if groups else []
 
 
 def parse_items(
@@ -283,7 +304,8 @@ def _item(
     record: Record, spec: TaskSpec, split: Split, path: Path, problems: Problems
 ) -> Item | None:
     fields = {name: value for name, value in record.fields.items() if name in FIELDS}
-    wrong = _missing(fields)
+    used = {name: record.fields[name] for name in spec.slices if name in record.fields} | fields
+    wrong = [*_missing(fields), *_unusable({**used, "system message": record.system})]
     for text in wrong:
         problems.add(path, text, record.line)
     if wrong:
@@ -291,7 +313,10 @@ def _item(
     output = fields.pop("output", None)
     if output is not None:
         fields["outputs"] = [output]
+    fields["input"] = _scalar_as_text(fields["input"])
     fields["outputs"] = [_as_text(value, spec) for value in _as_list(fields["outputs"])]
+    if isinstance(fields.get("choices"), list):
+        fields["choices"] = [_scalar_as_text(value) for value in fields["choices"]]
     identifier = fields.get("id")
     if identifier in (None, ""):
         fields["id"] = f"{split}-{record.line}"
@@ -338,9 +363,34 @@ def _as_list(value: Any) -> list[Any]:
 def _as_text(value: Any, spec: TaskSpec) -> Any:
     if spec.kind == "extraction" and isinstance(value, dict):
         return json.dumps(value, ensure_ascii=False)
-    # A label such as 1 is a number in JSON and a text in CSV.
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return str(value) if is_number else value
+    return _scalar_as_text(value)
+
+
+def _scalar_as_text(value: Any) -> Any:
+    # A label such as 1 or true is no text in JSON and is one in CSV.
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int | float) else value
+
+
+def _unusable(fields: Mapping[str, Any]) -> list[str]:
+    """What fields hold that no file can keep, a message each."""
+    found = ((name, _unusable_part(value)) for name, value in fields.items())
+    return [f'"{name}" {part}; correct it, or leave it out' for name, part in found if part]
+
+
+def _unusable_part(value: Any) -> str | None:
+    if isinstance(value, float) and not math.isfinite(value):
+        name = "NaN" if math.isnan(value) else "Infinity"
+        return f"holds {name}, which is not a value"
+    if isinstance(value, str) and (half := _LONE_SURROGATE.search(value)):
+        return f"holds {half.group()!a}, half of a character that was cut (a lone surrogate)"
+    parts: Iterable[Any] = ()
+    if isinstance(value, dict):
+        parts = (*value.keys(), *value.values())
+    elif isinstance(value, list):
+        parts = value
+    return next((found for part in parts if (found := _unusable_part(part))), None)
 
 
 def _check_ids(splits: Splits, places: Places, problems: Problems) -> None:
@@ -372,7 +422,7 @@ def _wrong_with_item(spec: TaskSpec, item: Item, passages: frozenset[str]) -> li
     wrong = []
     if spec.kind == "classification":
         unknown = [output for output in item.outputs if output not in spec.labels]
-        wrong += [f"label {shown(output)} is not in 'labels' of task.yaml" for output in unknown]
+        wrong += [_unknown_label(output, spec.labels) for output in unknown]
     if spec.kind == "multiple-choice":
         wrong += _wrong_with_choices(item)
     if "checks" in (spec.metric, *spec.metrics) and not (spec.checks or item.checks):
@@ -380,6 +430,13 @@ def _wrong_with_item(spec: TaskSpec, item: Item, passages: frozenset[str]) -> li
     missing = [name for name in item.passages if name not in passages]
     wrong += [f"gold passage {shown(name)} is not in the corpus" for name in missing]
     return wrong
+
+
+def _unknown_label(label: str, known: Sequence[str]) -> str:
+    near = next((group for group in near_labels([label, *known]) if label in group), ())
+    listed = ", ".join(spelt_out(other) for other in near if other != label)
+    hint = f"; nearly the same is {listed}" if listed else ""
+    return f"label {shown(label)} is not in 'labels' of task.yaml{hint}"
 
 
 def _wrong_with_choices(item: Item) -> list[str]:

@@ -1,4 +1,4 @@
-"""When two inputs are the same input, and when two labels are probably one label.
+r"""When two inputs are the same input, and when two labels are probably one label.
 
 Two inputs are the same when they differ only in what carries no meaning:
 
@@ -12,7 +12,7 @@ Two inputs are the same when they differ only in what carries no meaning:
   bidirectional marks, soft hyphens and zero-width spaces.
 
 Everything else is kept: letters, combining marks (vowels of Hindi or Thai), digits, symbols,
-currency signs, emoji, brackets and ``# @ % & * / \\ _``. So "C", "C++" and "C#" are three inputs,
+currency signs, emoji, brackets and ``# @ % & * / \ _``. So "C", "C++" and "C#" are three inputs,
 and so are "$5" and "5". Superscripts keep their value: "x²" is not "x2".
 
 Some punctuation carries meaning in its place and is kept there:
@@ -41,7 +41,11 @@ _SENTENCE_MARKS = frozenset(".,:;!?\"'")
 _ACCENTS_AS_QUOTES = frozenset("`´")
 # Another way to write the same character; fractions, superscripts and styled letters differ.
 _SAME_FORMS = frozenset(
-    "<wide> <narrow> <compat> <noBreak> <square> <initial> <medial> <final> <isolated>".split()
+    f"<{form}>"
+    for form in (
+        *("wide", "narrow", "compat", "noBreak", "square"),
+        *("initial", "medial", "final", "isolated"),
+    )
 )
 # A minus sign, as it is told from a hyphen between the two steps.
 _MINUS = "\x00"
@@ -55,7 +59,10 @@ _OTHER_FORMS = {
 }
 _EMOJI = "\u00a9\u00ae\u2190-\u2bff\U0001f000-\U0001faff"
 _STRAY_JOINER = re.compile(f"(?<![{_EMOJI}]){_JOINER}|{_JOINER}(?![{_EMOJI}])")
-_SPACELESS = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff"
+_SPACELESS = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
+    "\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff"  # kana, Han
+)
 _SPACE_BETWEEN = re.compile(f"(?<=[{_SPACELESS}]) (?=[{_SPACELESS}])")
 _MARKS = re.compile(
     r"""(?P<kept>

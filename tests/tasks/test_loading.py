@@ -242,7 +242,9 @@ def test_a_table_that_cannot_be_read_says_where(tmp_path: Path, content: str, wa
     [
         ([], "is not a list of messages"),
         ([{"role": "user", "content": "x"}], "ends with the assistant's answer"),
-        ([{"role": "tool", "content": "x"}], "role 'tool' is unknown"),
+        ([{"role": "tool", "content": "x"}], "the chat calls tools"),
+        ([{"role": "narrator", "content": "x"}], "role 'narrator' is unknown; allowed: system,"),
+        (["x"], "a message is not a JSON object"),
         ([{"role": "user"}], 'has no text "content"'),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ def test_texts_are_the_same_input_where_their_author_says_so() -> None:
         rows = list(csv.DictReader(stream))
     pairs = [
         (above["text"], row["text"], row["same_as_line_above"])
-        for above, row in zip(rows, rows[1:], strict=False)
+        for above, row in pairwise(rows)
         if row["same_as_line_above"]
     ]
     assert len(pairs) == 7
