@@ -14,10 +14,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from benchmarks.tasks.webpages import html_blocks
 from benchmarks.tasks.lines import read_document, read_lines
 from benchmarks.tasks.problems import Problems, shown
 from benchmarks.tasks.reading import parse_json
+from benchmarks.tasks.webpages import html_blocks
 from strategies.data import Passage
 
 _HEADING = re.compile(r"(#{1,2})\s+(.*?)\s*#*\s*")
@@ -43,7 +43,8 @@ def read_corpus(folder: Path, problems: Problems) -> tuple[Passage, ...]:
         for passage in _passages(path, path.relative_to(folder), problems)
     ]
     if not found:
-        problems.add("corpus", f"{shown(str(folder))} holds no passage; it is read from {_READ}")
+        what = "holds no passage" if _is_folder(folder) else "is no folder, and so holds no passage"
+        problems.add("corpus", f"{shown(str(folder))} {what}; it is read from {_READ}")
     for name, uses in Counter(passage.id for passage in found).items():
         if uses > 1:
             problems.add("corpus", f"passage id {shown(name)} is used {uses} times")
@@ -65,6 +66,13 @@ def corpus_files(folder: Path) -> list[Path]:
 def document_files(folder: Path) -> list[Path]:
     """The files of a corpus that passages are read from, in order of path."""
     return [path for path in corpus_files(folder) if path.suffix.lower() in _READ_SUFFIXES]
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def _hidden(path: Path, folder: Path) -> bool:

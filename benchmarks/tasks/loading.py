@@ -13,6 +13,7 @@ import yaml
 from pydantic import ValidationError
 
 from benchmarks.tasks.corpus import corpus_files, read_corpus
+from benchmarks.tasks.labels import label_notes
 from benchmarks.tasks.lines import read_text
 from benchmarks.tasks.metrics import METRICS
 from benchmarks.tasks.normal_form import near_labels, normal_input, spelt_out
@@ -124,22 +125,6 @@ def read_spec(folder: Path) -> TaskSpec:
     spec = _spec(folder, problems)
     problems.raise_if_any()
     return spec
-
-
-def label_notes(labels: Sequence[str], uses: Mapping[str, int] | None = None) -> list[str]:
-    """A note on labels that are probably one and count as several; [] when there are none.
-
-    Args:
-        labels: all labels.
-        uses: the number of lines of each label, to be told too.
-    """
-
-    def told(label: str) -> str:
-        return f"{spelt_out(label)} ({uses[label]} lines)" if uses else spelt_out(label)
-
-    groups = [" and ".join(map(told, group)) for group in near_labels(labels)]
-    reason = "differ only in case, spaces, Unicode form or number format, and count as different"
-    return [f"labels that {reason}: {'; '.join(groups)}"] if groups else []
 
 
 def parse_items(

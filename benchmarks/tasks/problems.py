@@ -63,7 +63,7 @@ class Problems:
     def unit(self, file: Path | str, count: int) -> str:
         """What the numbers of a file count: "line" or "entry", in the plural where needed."""
         unit = self._units.get(file if isinstance(file, str) else file.name, "line")
-        return unit if count == 1 else {"line": "lines", "entry": "entries"}[unit]
+        return unit if count == 1 else plural(unit)
 
     def raise_if_any(self) -> None:
         """Raise all that was noted.
@@ -89,6 +89,11 @@ class Problems:
         if not lines:
             return f"{file}: "
         return f"{file} {self.unit(file, len(lines))} {listed_lines(lines)}: "
+
+
+def plural(unit: str) -> str:
+    """The plural of "line" or "entry"."""
+    return {"line": "lines", "entry": "entries"}[unit]
 
 
 def listed_lines(lines: Sequence[int]) -> str:

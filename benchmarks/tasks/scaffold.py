@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,18 +13,18 @@ import yaml
 
 from benchmarks.tasks.authoring import item_line, split_by_group
 from benchmarks.tasks.corpus import document_files, read_corpus, slug
+from benchmarks.tasks.labels import doubtful_labels, merged_labels
 from benchmarks.tasks.loading import (
     CORPUS_FOLDER,
     FIELDS,
     Places,
     check_splits,
-    label_notes,
     load_folder,
     parse_items,
 )
 from benchmarks.tasks.metrics import parse_object
-from benchmarks.tasks.normal_form import near_labels, normal_input, spelt_out
-from benchmarks.tasks.problems import LINES_SHOWN, Problems
+from benchmarks.tasks.normal_form import near_labels, normal_input
+from benchmarks.tasks.problems import LINES_SHOWN, Problems, plural
 from benchmarks.tasks.reading import TABLE_SUFFIXES, Record, field_names, read_records
 from benchmarks.tasks.recipes.recipe import classify
 from benchmarks.tasks.task import SPLITS, AnswerValue, Item, Kind, Splits, Task, TaskSpec
@@ -80,9 +80,6 @@ _BEHAVIOUR = {
     "generation": ["style"],
 }
 
-# What spreadsheets and data frames write for a value that is not there.
-_MISSING_VALUES = frozenset({"nan", "null", "none", "n/a", "#n/a", "na", "<na>", "nat"})
-
 # Columns that the input is put together from, where a file has them.
 _INSTRUCTION, _CONTEXT = "instruction", "context"
 
@@ -131,13 +128,13 @@ class _Lines:
     Attributes:
         instruction: what the file itself says to do, "" when it does not.
         instructed: whether every input has an instruction of its own.
-        spaced: labels that some lines have with spaces around them, and others without.
+        spaced: answers that other lines have without spaces around them, with their lines.
     """
 
     items: list[Item]
     instruction: str
     instructed: bool
-    spaced: list[str]
+    spaced: dict[str, list[int]]
     notes: list[str]
 
 
@@ -266,7 +263,8 @@ def _columns(source: Source) -> tuple[dict[str, str], list[str]]:
     guessed = dict(zip(missing, free, strict=True))
     words = {"input": "the input", "output": "the answer"}
     told = " and ".join(f"{name!r} is taken as {words[role]}" for role, name in guessed.items())
-    return columns | guessed, [f"no column has a usual name for this, so {told}"]
+    note = f"no column has a usual name for this, so {told}; the first line has to name columns"
+    return columns | guessed, [note]
 
 
 def _with_instructions(
@@ -313,60 +311,36 @@ def _without(record: Record, name: str, slices: Sequence[str]) -> Record:
     return replace(record, fields=fields)
 
 
-def _spaced_labels(records: Sequence[Record]) -> list[str]:
-    outputs = [record.fields.get("output") for record in records]
-    texts = {output for output in outputs if isinstance(output, str)}
-    return sorted({text.strip() for text in texts if text != text.strip()} & texts)
+def _spaced_labels(records: Sequence[Record]) -> dict[str, list[int]]:
+    """Answers that some records have with spaces around them and others without: where they do."""
+    places: dict[str, list[int]] = defaultdict(list)
+    texts = [(record.line, record.fields.get("output")) for record in records]
+    plain = {text for _, text in texts if isinstance(text, str) and text == text.strip()}
+    for line, text in texts:
+        if isinstance(text, str) and text not in plain and text.strip() in plain:
+            places[text.strip()].append(line)
+    return dict(places)
 
 
 def _usable(source: Source, lines: _Lines, unit: str) -> tuple[list[Item], Kind, list[str]]:
     """The items without repeats, their labels merged if that is wanted, their kind, and notes."""
-    merged, told = _merged(lines.items) if source.merge_labels else (lines.items, [])
+    merged, told = (
+        merged_labels(lines.items, plural(unit)) if source.merge_labels else (lines.items, [])
+    )
     usable, repeats = _without_repeats(merged, unit)
     kind = source.kind or _kind_of(usable)
     if kind == "classification":
-        return usable, kind, [*told, *_notes_on_labels(usable, lines.spaced), *repeats]
+        return usable, kind, [*told, *doubtful_labels(usable, lines.spaced, plural(unit)), *repeats]
     if source.merge_labels:
         usable, repeats = _without_repeats(lines.items, unit)
         repeats.insert(0, "nothing was merged: the answers are no labels")
     return usable, kind, repeats
 
 
-def _notes_on_labels(items: Sequence[Item], spaced: Sequence[str]) -> list[str]:
-    uses = Counter(output for item in items for output in item.outputs)
-    told = label_notes(list(uses), uses)
-    told += [
-        f"label {spelt_out(label)} has spaces around it in some lines; it counts as one label"
-        for label in spaced
-    ]
-    odd = [spelt_out(label) for label in uses if label.casefold() in _MISSING_VALUES]
-    if odd:
-        told.append(f"labels that may stand for a missing value: {', '.join(odd)}")
-    return told
-
-
 def _kind_of(items: Sequence[Item]) -> Kind:
     if items and all(item.choices for item in items):
         return "multiple-choice"
     return guess_kind([output for item in items for output in item.outputs]) if items else "qa"
-
-
-def _merged(items: Sequence[Item]) -> tuple[list[Item], list[str]]:
-    uses = Counter(output for item in items for output in item.outputs)
-    kept_for: dict[str, str] = {}
-    told = []
-    for group in near_labels(uses):
-        kept = max(group, key=lambda label: uses[label])
-        kept_for |= dict.fromkeys(group, kept)
-        others = ", ".join(f"{spelt_out(x)} ({uses[x]} lines)" for x in group if x != kept)
-        told.append(f"merged into label {spelt_out(kept)}: {others}")
-    merged = [
-        item.model_copy(
-            update={"outputs": tuple(dict.fromkeys(kept_for.get(x, x) for x in item.outputs))}
-        )
-        for item in items
-    ]
-    return merged, told
 
 
 def _note_wrong_slices(
@@ -428,14 +402,16 @@ def _without_repeats(items: Sequence[Item], unit: str) -> tuple[list[Item], list
 def _note(lines: Sequence[str], unit: str, verb: str, rest: str) -> list[str]:
     if not lines:
         return []
-    units = unit if len(lines) == 1 else {"line": "lines", "entry": "entries"}[unit]
+    units = unit if len(lines) == 1 else plural(unit)
     were = "was" if len(lines) == 1 else "were"
     listed = _listed(sorted(lines, key=int))
     return [f"{len(lines)} {units} {verb} another {unit}{rest} and {were} left out: {listed}"]
 
 
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:LINES_SHOWN]) + (", …" if len(names) > LINES_SHOWN else "")
+    listed = ", ".join(names[:LINES_SHOWN]) + (", …" if len(names) > LINES_SHOWN else "")
+    # A name may hold half of a character, which no terminal can show.
+    return listed.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _split(
