@@ -353,7 +353,15 @@ JSON_VALUES = st.recursive(
 )
 @pytest.mark.parametrize(
     "name",
-    ["test_jsonl", "test_csv", "train_tsv", "task_yaml", "corpus__a_md", "corpus__b_jsonl"],
+    [
+        "test_jsonl",
+        "test_csv",
+        "train_tsv",
+        "task_yaml",
+        "corpus__a_md",
+        "corpus__b_jsonl",
+        "corpus__c_html",
+    ],
 )
 def test_any_bytes_give_a_task_or_a_data_error(
     tmp_path: Path, name: str, content: str | bytes
