@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from benchmarks.tasks.lines import read_document, read_lines
 from benchmarks.tasks.problems import Problems, shown
-from benchmarks.tasks.reading import parse_json
+from benchmarks.tasks.reading import parse_json, unusable
 from benchmarks.tasks.webpages import html_blocks
 from strategies.data import Passage
 
@@ -150,7 +150,8 @@ def _json_passages(path: Path, problems: Problems) -> Iterator[Passage]:
         if not line.strip():
             continue
         try:
-            passage = Passage.model_validate(parse_json(line))
+            value = parse_json(line)
+            passage = Passage.model_validate(value)
         except ValidationError as error:
             for entry in error.errors(include_url=False, include_input=False):
                 where = ".".join(str(part) for part in entry["loc"]) or "line"
@@ -158,6 +159,8 @@ def _json_passages(path: Path, problems: Problems) -> Iterator[Passage]:
         except ValueError as error:
             problems.add(path, f"is not JSON: {error}", number)
         else:
+            if wrong := unusable(value):
+                problems.add(path, f"{wrong}; correct it, or leave it out", number)
             yield passage
 
 

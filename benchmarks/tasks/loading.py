@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from benchmarks.tasks.reading import (
     Record,
     is_file,
     read_records,
+    unusable,
 )
 from benchmarks.tasks.task import (
     SPLITS,
@@ -42,7 +41,6 @@ SPEC_FILE = "task.yaml"
 CORPUS_FOLDER = "corpus"
 NEXT_STEP = "Nothing was read. Correct these and run the same command again."
 
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _TAG_ERRORS = (ValueError, LookupError, AttributeError, TypeError, ArithmeticError, RecursionError)
 
 Place = tuple[str, int]
@@ -201,7 +199,9 @@ def _parse_spec(text: str, path: Path, problems: Problems) -> TaskSpec | None:
 def _note_invalid(error: ValidationError, path: Path, line: int | None, problems: Problems) -> None:
     for entry in error.errors(include_url=False, include_input=False, include_context=False):
         where = ".".join(str(part) for part in entry["loc"])
-        problems.add(path, f"{where or 'content'}: {entry['msg']}", line)
+        # YAML reads yes, no, true and 1 as something else than text.
+        hint = "; write it in quotes" if entry["loc"][:1] == ("labels",) else ""
+        problems.add(path, f"{where or 'content'}: {entry['msg']}{hint}", line)
 
 
 def _wrong_with_spec(spec: TaskSpec) -> list[str]:
@@ -291,6 +291,7 @@ def _item(
     fields = {name: value for name, value in record.fields.items() if name in FIELDS}
     used = {name: record.fields[name] for name in spec.slices if name in record.fields} | fields
     wrong = [*_missing(fields), *_unusable({**used, "system message": record.system})]
+    wrong += _not_text(fields, spec)
     for text in wrong:
         problems.add(path, text, record.line)
     if wrong:
@@ -351,6 +352,16 @@ def _as_text(value: Any, spec: TaskSpec) -> Any:
     return _scalar_as_text(value)
 
 
+def _not_text(fields: Mapping[str, Any], spec: TaskSpec) -> list[str]:
+    """A message for an input or an answer that is a list or an object instead of a text."""
+    answers = [("output", fields.get("output"))]
+    answers += [("outputs", value) for value in _as_list(fields.get("outputs"))]
+    texts = [("input", fields.get("input")), *((n, _as_text(v, spec)) for n, v in answers)]
+    kinds: dict[type, str] = {list: "a list", dict: "an object"}
+    found = dict.fromkeys((name, kinds[type(v)]) for name, v in texts if type(v) in kinds)
+    return [f'"{name}" holds {kind}; expected a text' for name, kind in found]
+
+
 def _scalar_as_text(value: Any) -> Any:
     # A label such as 1 or true is no text in JSON and is one in CSV.
     if isinstance(value, bool):
@@ -360,22 +371,8 @@ def _scalar_as_text(value: Any) -> Any:
 
 def _unusable(fields: Mapping[str, Any]) -> list[str]:
     """What fields hold that no file can keep, a message each."""
-    found = ((name, _unusable_part(value)) for name, value in fields.items())
+    found = ((name, unusable(value)) for name, value in fields.items())
     return [f'"{name}" {part}; correct it, or leave it out' for name, part in found if part]
-
-
-def _unusable_part(value: Any) -> str | None:
-    if isinstance(value, float) and not math.isfinite(value):
-        name = "NaN" if math.isnan(value) else "Infinity"
-        return f"holds {name}, which is not a value"
-    if isinstance(value, str) and (half := _LONE_SURROGATE.search(value)):
-        return f"holds {half.group()!a}, half of a character that was cut (a lone surrogate)"
-    parts: Iterable[Any] = ()
-    if isinstance(value, dict):
-        parts = (*value.keys(), *value.values())
-    elif isinstance(value, list):
-        parts = value
-    return next((found for part in parts if (found := _unusable_part(part))), None)
 
 
 def _check_ids(splits: Splits, places: Places, problems: Problems) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -29,6 +30,7 @@ SNIFFED_LINES = 20
 
 _SPREADSHEETS = (".xlsx", ".xls", ".ods", ".numbers")
 _DELIMITERS = (",", ";", "\t", "|")
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 # Excel names the delimiter in a line before the header.
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)
 
@@ -107,6 +109,21 @@ def parse_json(text: str) -> Any:
     except json.JSONDecodeError as error:
         line = f"line {error.lineno} " if error.lineno > 1 else ""
         raise ValueError(f"{error.msg} at {line}column {error.colno}") from None
+
+
+def unusable(value: Any) -> str | None:
+    """What a value from JSON holds that no file can keep, as a message; None when it is fine."""
+    if isinstance(value, float) and not math.isfinite(value):
+        name = "NaN" if math.isnan(value) else "Infinity"
+        return f"holds {name}, which is not a value"
+    if isinstance(value, str) and (half := _LONE_SURROGATE.search(value)):
+        return f"holds {half.group()!a}, half of a character that was cut (a lone surrogate)"
+    parts: Iterable[Any] = ()
+    if isinstance(value, dict):
+        parts = (*value.keys(), *value.values())
+    elif isinstance(value, list):
+        parts = value
+    return next((found for part in parts if (found := unusable(part))), None)
 
 
 def _json_records(path: Path, problems: Problems, columns: dict[str, str]) -> Iterator[Record]:

@@ -567,3 +567,40 @@ def test_a_document_that_needs_converting_is_refused_with_what_to_do(tmp_path: P
     missing = Problems("", "")
     read_corpus(tmp_path / "gone", missing)
     assert "is no folder, and so holds no passage" in missing.text()
+
+
+def test_half_a_character_in_a_corpus_is_named_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"id": "a", "text": "x"}\n{"id": "b", "text": "\\ud83d"}\n')
+    problems = Problems("", "")
+    read_corpus(tmp_path, problems)
+    assert r"a.jsonl line 2: holds '\ud83d', half of a character" in problems.text()
+
+
+@pytest.mark.parametrize(
+    ("row", "wanted"),
+    [
+        ({"input": ["a"], "output": "x"}, '"input" holds a list; expected a text'),
+        ({"input": "a", "outputs": ["x", ["y"]]}, '"outputs" holds a list; expected a text'),
+        ({"input": {"a": 1}, "output": "x"}, '"input" holds an object; expected a text'),
+    ],
+)
+def test_a_value_that_is_no_text_is_told_in_plain_words(
+    tmp_path: Path, row: dict[str, object], wanted: str
+) -> None:
+    lines = refused(tmp_path, jsonl(tmp_path, row, row)).splitlines()
+    assert lines[1] == f"  a.jsonl lines 1, 2: {wanted}"
+
+
+def test_numbers_and_truth_values_may_be_inputs_and_choices(tmp_path: Path) -> None:
+    rows = [{"input": n, "output": n % 2, "choices": [0, 1]} for n in range(20)]
+    found = made(tmp_path, jsonl(tmp_path, *rows))
+    assert items(found)["3"].output == "1"
+    assert items(found)["3"].choices == ("0", "1")
+
+
+def test_labels_that_yaml_reads_as_something_else_are_told(tmp_path: Path) -> None:
+    made(tmp_path, "bool_labels.jsonl")
+    spec = tmp_path / "t" / "task.yaml"
+    spec.write_text(spec.read_text().replace("'false'", "no"))
+    with pytest.raises(DataError, match=r"labels\.0: .*; write it in quotes"):
+        load_folder(tmp_path / "t")
