@@ -32,7 +32,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
-from decimal import Decimal, InvalidOperation
+from fractions import Fraction
 
 _JOINER = "\u200d"
 # Punctuation that stays; brackets and connectors such as "_" stay too.
@@ -64,15 +64,16 @@ _SPACELESS = (
     "\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff"  # kana, Han
 )
 _SPACE_BETWEEN = re.compile(f"(?<=[{_SPACELESS}]) (?=[{_SPACELESS}])")
-_MARKS = re.compile(
-    r"""(?P<kept>
-        (?<=\d)[.,:](?=\d) | (?:^|(?<=[\ ($€£¥-]))\.(?=\d)                # 3.5, 10:30, .5
+_MARK = re.compile(r"""[.,:;!?'"-]""")
+# Where a mark carries meaning. Every run has a limit, so that no text takes quadratic time.
+_KEPT = re.compile(
+    r"""(?<=\d)[.,:](?=\d) | (?:^|(?<=[\ ($€£¥-]))\.(?=\d)                # 3.5, 10:30, .5
       | [!:?]=                                                           # !=, :=
-      | (?:^|(?<=\ ))[:;=]['-]?[()\[\]{}|/\\*<>]                        # :), :'(, ;-)
-      | (?<=[<=+|~])-+ | -+(?=[>=+|])                                    # <-, ->
+      | (?:^|(?<=\ ))[:;]['-]?[()\[\]{}|/\\*<>]                         # :), :'(, ;-)
+      | (?<=[<=+|~])-{1,3} | -{1,3}(?=[>=+|])                            # <-, ->
       | (?:^|(?<=[\ ($€£¥*/^=<>+,:"'\[{]))-{1,2}(?=[\w.(]|[$€£¥])         # -5, --all
       | (?<=[\d)\]}\ ])-(?=\ ?[\d.(]|\ ?[$€£¥])                          # 7 - 6, 2020-01-01
-    )|[.,:;!?'"-]""",
+    """,
     re.VERBOSE,
 )
 _NUMBER = re.compile(r"[+-]?(0|[1-9]\d*|[1-9]\d{0,2}(,\d{3})+)(\.\d+)?(e[+-]?\d{1,3})?")
@@ -84,7 +85,7 @@ def normal_input(text: str) -> str:
     if _JOINER in text:
         text = _STRAY_JOINER.sub("", text)
     plain = " ".join(text.split())
-    kept = _MARKS.sub(_kept_mark, plain).translate(_APART)
+    kept = _without_marks(plain).translate(_APART)
     # Inputs of punctuation alone are told apart by it.
     return _SPACE_BETWEEN.sub("", " ".join(kept.split())) or plain
 
@@ -109,8 +110,17 @@ def spelt_out(label: str) -> str:
     return "'" + "".join(escaped) + "'"
 
 
-def _kept_mark(found: re.Match[str]) -> str:
-    return found.group("kept") or " "
+def _without_marks(text: str) -> str:
+    """The text with a space in place of each mark that carries no meaning where it stands."""
+    parts, done = [], 0
+    for mark in _MARK.finditer(text):
+        start = mark.start()
+        if start < done:
+            continue
+        kept = _KEPT.match(text, start)
+        parts += [text[done:start], kept.group() if kept else " "]
+        done = kept.end() if kept else start + 1
+    return "".join(parts) + text[done:]
 
 
 def _label_key(label: str) -> str:
@@ -120,10 +130,10 @@ def _label_key(label: str) -> str:
     if _NUMBER.fullmatch(number) is None:
         return seen
     try:
-        value = Decimal(number.replace(",", "")).normalize()
-    except InvalidOperation:
+        # Exact: labels may be numbers of many digits, such as those of accounts.
+        return f"number {Fraction(number.replace(',', ''))}"
+    except ValueError:  # more digits than Python turns into text
         return seen
-    return f"number {value if value else 0}"
 
 
 def _is_invisible(character: str) -> bool:

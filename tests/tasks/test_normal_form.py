@@ -120,9 +120,16 @@ def test_labels_are_near_when_only_their_writing_differs() -> None:
 
 def test_labels_that_mean_different_things_are_not_near() -> None:
     assert near_labels(["7", "007", "07", "-7", "c", "c++", "c#", "e", "é", "true", "1"]) == []
+    assert near_labels(["1" + "0" * 40, "1" + "0" * 39 + "1", "9" * 9999]) == []
 
 
 def test_what_a_reader_cannot_see_in_a_label_is_spelt_out() -> None:
     assert spelt_out("spam\u200b") == r"'spam\u200b'"
     assert spelt_out("Cafe\u0301") == r"'Cafe\u0301'"
     assert spelt_out("Café") == "'Café'"
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("part", ["-", "a- ", " :", "\u200d", "'", "$ ", ". ", "1,"])
+def test_the_normal_form_of_a_very_long_text_takes_no_quadratic_time(part: str) -> None:
+    assert normal_input(part * 200_000) == normal_input(part * 200_000 + " ")
