@@ -71,7 +71,7 @@ def resolve(plan: Plan, say: Callable[[str], None] = lambda text: None) -> Resol
 
     Args:
         plan: what a person or ``advisor ask`` wrote.
-        say: told what takes long, such as a download.
+        say: told what takes long, such as a download, and what was noted of the task.
 
     Raises:
         DataError: the task cannot be used.
@@ -83,6 +83,8 @@ def resolve(plan: Plan, say: Callable[[str], None] = lambda text: None) -> Resol
     from strategies.embedding import resolve_embedder
 
     task = load_cut(plan)
+    for note in task.notes:
+        say(f"Note: {note}")
     refuse_if_nothing_runs(plan, task)
     precision = resolve_precision(plan.precision)
     threads = plan.threads or environment.allowed_cores()

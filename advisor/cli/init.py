@@ -15,7 +15,9 @@ def init(
     folder: Annotated[Path, typer.Argument(help="Folder to make; must not exist or be empty.")],
     source: Annotated[
         Path,
-        typer.Option("--from", help="Labelled lines: .csv, .tsv, .jsonl (objects or chats)."),
+        typer.Option(
+            "--from", help="Labelled lines: .csv, .tsv, .jsonl or .json (objects or chats)."
+        ),
     ],
     *,
     input_column: Annotated[
@@ -40,16 +42,25 @@ def init(
         ),
     ] = None,
     corpus: Annotated[
-        Path | None, typer.Option(help="Folder of documents (.md, .txt, .jsonl) to search.")
+        Path | None, typer.Option(help="Folder of documents (.md, .txt, .html, .jsonl) to search.")
     ] = None,
     instruction: Annotated[str | None, typer.Option(help="What the model has to do.")] = None,
+    merge_labels: Annotated[
+        bool,
+        typer.Option(
+            "--merge-labels",
+            help="Make one of labels that differ only in case, spaces, Unicode form or number "
+            "format.",
+        ),
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the folder only.")] = False,
 ) -> None:
     """Make a task folder from a file of labelled lines.
 
     The lines are split into train, validation and test (60, 10 and 30 %), always the same way.
     Lines about one customer, document or incident belong together: name their --group-column.
-    A line of .jsonl may bring its own group, outputs, choices and passages.
+    A line of .jsonl may bring its own group, outputs, choices and passages. What was left out or
+    taken otherwise is told as a note.
 
     For example:
 
@@ -71,13 +82,18 @@ def init(
     columns = {ours: name for ours, name in named.items() if name}
     slices = tuple(name.strip() for name in (slice_columns or "").split(",") if name.strip())
     with writing(folder):
-        made = scaffold(folder, Source(source, columns, slices, chosen, corpus, instruction))
+        made = scaffold(
+            folder,
+            Source(source, columns, slices, chosen, corpus, instruction, merge_labels),
+        )
     if quiet:
         typer.echo(folder)
         return
     task = made.task
     for note in made.notes:
         typer.echo(f"Note: {note}")
+    if made.near:
+        typer.echo("To make one label of each group, make the task again with --merge-labels.")
     how = "guessed from the answers; change it with --kind" if made.guessed else "as you said"
     typer.echo(f"{folder}: {task.kind} ({how}), metric {task.metric}")
     sizes = f"{len(task.train)} train, {len(task.validation)} validation, {len(task.test)} test"

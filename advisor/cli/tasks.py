@@ -39,11 +39,13 @@ def tasks(
     from benchmarks.tasks.catalogue import load_task
 
     if name is not None:
-        card = load_task(name, data_dir).card()
+        task = load_task(name, data_dir)
         if quiet:
-            typer.echo(card.id)
-        else:
-            _show_card(card, as_json=as_json)
+            typer.echo(task.id)
+            return
+        _show_card(task.card(), as_json=as_json)
+        for note in task.notes:
+            typer.echo(f"Note: {note}", err=True)
         return
     rows = _rows(data_dir)
     if as_json:

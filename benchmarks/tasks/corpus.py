@@ -1,34 +1,50 @@
-"""Reads a folder of documents into passages: Markdown by section, JSONL by line, text whole.
+"""Reads a folder of documents into passages.
 
-Folders inside it are read too: a document's name is its path in the folder, without the suffix.
+Markdown and web pages come by section, JSONL by line, text whole. Images and other files that
+hold no text are left out with a note; documents of other formats have to be converted.
+Folders inside are read too: a document's name is its path in the folder, without the suffix.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from benchmarks.tasks.lines import read_document, read_lines
 from benchmarks.tasks.problems import Problems, shown
-from benchmarks.tasks.reading import parse_json, read_lines, read_text
+from benchmarks.tasks.reading import parse_json, unusable
+from benchmarks.tasks.webpages import html_blocks
 from strategies.data import Passage
 
 _HEADING = re.compile(r"(#{1,2})\s+(.*?)\s*#*\s*")
-_READ = ".md, .jsonl, .txt"
+_MARKDOWN, _PAGES = (".md", ".markdown"), (".html", ".htm", ".xhtml")
+_READ_SUFFIXES = (*_MARKDOWN, ".txt", *_PAGES, ".jsonl")
+_READ = ", ".join(_READ_SUFFIXES)
+_WITHOUT_TEXT = frozenset(
+    f".{suffix}"
+    for kind in (
+        "png jpg jpeg gif webp svg bmp ico tif tiff heic avif",  # images
+        "mp3 wav ogg flac m4a mp4 mov avi mkv webm",  # sound and films
+        "css js map woff woff2 ttf otf eot",  # parts of web pages
+    )
+    for suffix in kind.split()
+)
 
 
 def read_corpus(folder: Path, problems: Problems) -> tuple[Passage, ...]:
-    """All passages of a folder, in order of path; what is wrong goes into `problems`."""
+    """All passages of a folder, in order of path; problems and notes go into `problems`."""
     found = [
         passage
         for path in corpus_files(folder)
         for passage in _passages(path, path.relative_to(folder), problems)
     ]
     if not found:
-        problems.add("corpus", f"{shown(str(folder))} holds no passage; it is read from {_READ}")
+        what = "holds no passage" if _is_folder(folder) else "is no folder, and so holds no passage"
+        problems.add("corpus", f"{shown(str(folder))} {what}; it is read from {_READ}")
     for name, uses in Counter(passage.id for passage in found).items():
         if uses > 1:
             problems.add("corpus", f"passage id {shown(name)} is used {uses} times")
@@ -47,6 +63,18 @@ def corpus_files(folder: Path) -> list[Path]:
         return []
 
 
+def document_files(folder: Path) -> list[Path]:
+    """The files of a corpus that passages are read from, in order of path."""
+    return [path for path in corpus_files(folder) if path.suffix.lower() in _READ_SUFFIXES]
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def _hidden(path: Path, folder: Path) -> bool:
     return any(part.startswith(".") for part in path.relative_to(folder).parts)
 
@@ -62,9 +90,21 @@ def split_markdown(stem: str, text: str) -> Iterator[Passage]:
     Text before the first section has the document's own id, `stem`; a section
     ``## Annual leave`` of ``time-off.md`` is ``time-off#annual-leave``.
     """
+    yield from _sections(stem, "", _blocks(text))
+
+
+def split_html(stem: str, text: str) -> Iterator[Passage]:
+    """The sections of a web page that hold text, named as those of a Markdown document are."""
+    title, blocks = html_blocks(text)
+    yield from _sections(stem, title, blocks)
+
+
+def _sections(
+    stem: str, page_title: str, blocks: Iterable[tuple[int, str, str]]
+) -> Iterator[Passage]:
     title = ""
     used: set[str] = set()
-    for level, heading, body in _blocks(text):
+    for level, heading, body in blocks:
         is_title = level == 1 and not title
         title = heading if is_title else title
         if not body:
@@ -74,21 +114,35 @@ def split_markdown(stem: str, text: str) -> Iterator[Passage]:
         else:
             identifier = _unused(f"{stem}#{slug(heading) or 'section'}", used)
         section = "" if level == 0 or is_title else f": {heading}"
-        yield Passage(id=identifier, title=f"{title or stem}{section}", text=body)
+        yield Passage(id=identifier, title=f"{title or page_title or stem}{section}", text=body)
 
 
 def _passages(path: Path, within: Path, problems: Problems) -> list[Passage]:
     suffix = path.suffix.lower()
     name = within.with_suffix("").as_posix()
-    if suffix == ".md":
-        return list(split_markdown(name, read_text(path, problems)))
+    if suffix in _MARKDOWN:
+        return list(split_markdown(name, read_document(path, problems)))
+    if suffix in _PAGES:
+        return _page_passages(path, name, problems)
     if suffix == ".jsonl":
         return list(_json_passages(path, problems))
     if suffix == ".txt":
-        text = read_text(path, problems).strip()
+        text = read_document(path, problems).strip()
         return [Passage(id=name, text=text)] if text else []
-    problems.add(within.as_posix(), f"cannot be read as a document; allowed: {_READ}")
+    if suffix in _WITHOUT_TEXT:
+        problems.note(within.as_posix(), "holds no text to search and was left out")
+        return []
+    text = f"cannot be read as a document; convert it to one of: {_READ}, or take it out"
+    problems.add(within.as_posix(), text)
     return []
+
+
+def _page_passages(path: Path, name: str, problems: Problems) -> list[Passage]:
+    try:
+        return list(split_html(name, read_document(path, problems)))
+    except ValueError as error:
+        problems.add(path, f"cannot be read as HTML: {error}; save it as text")
+        return []
 
 
 def _json_passages(path: Path, problems: Problems) -> Iterator[Passage]:
@@ -96,7 +150,8 @@ def _json_passages(path: Path, problems: Problems) -> Iterator[Passage]:
         if not line.strip():
             continue
         try:
-            passage = Passage.model_validate(parse_json(line))
+            value = parse_json(line)
+            passage = Passage.model_validate(value)
         except ValidationError as error:
             for entry in error.errors(include_url=False, include_input=False):
                 where = ".".join(str(part) for part in entry["loc"]) or "line"
@@ -104,6 +159,8 @@ def _json_passages(path: Path, problems: Problems) -> Iterator[Passage]:
         except ValueError as error:
             problems.add(path, f"is not JSON: {error}", number)
         else:
+            if wrong := unusable(value):
+                problems.add(path, f"{wrong}; correct it, or leave it out", number)
             yield passage
 
 

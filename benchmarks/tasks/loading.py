@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,10 @@ import yaml
 from pydantic import ValidationError
 
 from benchmarks.tasks.corpus import corpus_files, read_corpus
+from benchmarks.tasks.labels import label_notes
+from benchmarks.tasks.lines import read_text
 from benchmarks.tasks.metrics import METRICS
+from benchmarks.tasks.normal_form import near_labels, normal_input, spelt_out
 from benchmarks.tasks.problems import Problems, shown
 from benchmarks.tasks.reading import (
     SUFFIXES,
@@ -19,7 +22,7 @@ from benchmarks.tasks.reading import (
     Record,
     is_file,
     read_records,
-    read_text,
+    unusable,
 )
 from benchmarks.tasks.task import (
     SPLITS,
@@ -68,7 +71,8 @@ def load_folder(folder: Path) -> Task:
     _compare_hashes(folder, spec, problems)
     problems.raise_if_any()
     database = (folder / spec.database).resolve() if spec.database else None
-    return build_task(spec, splits, combined_sha256(hashes), database)
+    task = build_task(spec, splits, combined_sha256(hashes), database)
+    return task.model_copy(update={"notes": (*problems.notes(), *label_notes(spec.labels))})
 
 
 def with_fresh_items(task: Task, path: Path) -> Task:
@@ -105,7 +109,8 @@ def with_fresh_items(task: Task, path: Path) -> Task:
     problems.raise_if_any()
     sha256 = combined_sha256({"task": task.sha256, "fresh items": sha256_of_file(path)})
     fresh = build_task(spec, splits, sha256, task.database).test
-    return task.model_copy(update={"test": fresh, "sha256": sha256})
+    notes = (*task.notes, *problems.notes())
+    return task.model_copy(update={"test": fresh, "sha256": sha256, "notes": notes})
 
 
 def read_spec(folder: Path) -> TaskSpec:
@@ -118,13 +123,6 @@ def read_spec(folder: Path) -> TaskSpec:
     spec = _spec(folder, problems)
     problems.raise_if_any()
     return spec
-
-
-def normal_input(text: str) -> str:
-    """What two inputs have in common when they differ in case, punctuation or spaces only."""
-    letters = "".join(character if character.isalnum() else " " for character in text.casefold())
-    # Inputs of symbols alone, such as emoji, are told apart by the symbols.
-    return " ".join(letters.split()) or " ".join(text.split())
 
 
 def parse_items(
@@ -201,7 +199,9 @@ def _parse_spec(text: str, path: Path, problems: Problems) -> TaskSpec | None:
 def _note_invalid(error: ValidationError, path: Path, line: int | None, problems: Problems) -> None:
     for entry in error.errors(include_url=False, include_input=False, include_context=False):
         where = ".".join(str(part) for part in entry["loc"])
-        problems.add(path, f"{where or 'content'}: {entry['msg']}", line)
+        # YAML reads yes, no, true and 1 as something else than text.
+        hint = "; write it in quotes" if entry["loc"][:1] == ("labels",) else ""
+        problems.add(path, f"{where or 'content'}: {entry['msg']}{hint}", line)
 
 
 def _wrong_with_spec(spec: TaskSpec) -> list[str]:
@@ -289,7 +289,9 @@ def _item(
     record: Record, spec: TaskSpec, split: Split, path: Path, problems: Problems
 ) -> Item | None:
     fields = {name: value for name, value in record.fields.items() if name in FIELDS}
-    wrong = _missing(fields)
+    used = {name: record.fields[name] for name in spec.slices if name in record.fields} | fields
+    wrong = [*_missing(fields), *_unusable({**used, "system message": record.system})]
+    wrong += _not_text(fields, spec)
     for text in wrong:
         problems.add(path, text, record.line)
     if wrong:
@@ -297,7 +299,10 @@ def _item(
     output = fields.pop("output", None)
     if output is not None:
         fields["outputs"] = [output]
+    fields["input"] = _scalar_as_text(fields["input"])
     fields["outputs"] = [_as_text(value, spec) for value in _as_list(fields["outputs"])]
+    if isinstance(fields.get("choices"), list):
+        fields["choices"] = [_scalar_as_text(value) for value in fields["choices"]]
     identifier = fields.get("id")
     if identifier in (None, ""):
         fields["id"] = f"{split}-{record.line}"
@@ -344,9 +349,30 @@ def _as_list(value: Any) -> list[Any]:
 def _as_text(value: Any, spec: TaskSpec) -> Any:
     if spec.kind == "extraction" and isinstance(value, dict):
         return json.dumps(value, ensure_ascii=False)
-    # A label such as 1 is a number in JSON and a text in CSV.
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return str(value) if is_number else value
+    return _scalar_as_text(value)
+
+
+def _not_text(fields: Mapping[str, Any], spec: TaskSpec) -> list[str]:
+    """A message for an input or an answer that is a list or an object instead of a text."""
+    answers = [("output", fields.get("output"))]
+    answers += [("outputs", value) for value in _as_list(fields.get("outputs"))]
+    texts = [("input", fields.get("input")), *((n, _as_text(v, spec)) for n, v in answers)]
+    kinds: dict[type, str] = {list: "a list", dict: "an object"}
+    found = dict.fromkeys((name, kinds[type(v)]) for name, v in texts if type(v) in kinds)
+    return [f'"{name}" holds {kind}; expected a text' for name, kind in found]
+
+
+def _scalar_as_text(value: Any) -> Any:
+    # A label such as 1 or true is no text in JSON and is one in CSV.
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int | float) else value
+
+
+def _unusable(fields: Mapping[str, Any]) -> list[str]:
+    """What fields hold that no file can keep, a message each."""
+    found = ((name, unusable(value)) for name, value in fields.items())
+    return [f'"{name}" {part}; correct it, or leave it out' for name, part in found if part]
 
 
 def _check_ids(splits: Splits, places: Places, problems: Problems) -> None:
@@ -378,7 +404,7 @@ def _wrong_with_item(spec: TaskSpec, item: Item, passages: frozenset[str]) -> li
     wrong = []
     if spec.kind == "classification":
         unknown = [output for output in item.outputs if output not in spec.labels]
-        wrong += [f"label {shown(output)} is not in 'labels' of task.yaml" for output in unknown]
+        wrong += [_unknown_label(output, spec.labels) for output in unknown]
     if spec.kind == "multiple-choice":
         wrong += _wrong_with_choices(item)
     if "checks" in (spec.metric, *spec.metrics) and not (spec.checks or item.checks):
@@ -386,6 +412,13 @@ def _wrong_with_item(spec: TaskSpec, item: Item, passages: frozenset[str]) -> li
     missing = [name for name in item.passages if name not in passages]
     wrong += [f"gold passage {shown(name)} is not in the corpus" for name in missing]
     return wrong
+
+
+def _unknown_label(label: str, known: Sequence[str]) -> str:
+    near = next((group for group in near_labels([label, *known]) if label in group), ())
+    listed = ", ".join(spelt_out(other) for other in near if other != label)
+    hint = f"; nearly the same is {listed}" if listed else ""
+    return f"label {shown(label)} is not in 'labels' of task.yaml{hint}"
 
 
 def _wrong_with_choices(item: Item) -> list[str]:

@@ -1,7 +1,8 @@
-"""Collects what is wrong with input data, so that one message can list it all."""
+"""Collects what is wrong with input data, and what a user should know of it, with its lines."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from strategies.errors import DataError
@@ -11,7 +12,10 @@ VALUE_SHOWN = 60
 
 
 class Problems:
-    """Problems by file and message; the lines that share a problem are listed together."""
+    """Problems and notes by file and message; the lines that share one are listed together.
+
+    A problem stops the reading. A note does not: it says what was left out or taken otherwise.
+    """
 
     def __init__(self, subject: str, next_step: str) -> None:
         """An empty list.
@@ -23,6 +27,8 @@ class Problems:
         self.subject = subject
         self.next_step = next_step
         self._lines: dict[tuple[str, str], list[int]] = {}
+        self._notes: dict[tuple[str, str], list[int]] = {}
+        self._units: dict[str, str] = {}
 
     def __bool__(self) -> bool:
         """Whether there is any problem."""
@@ -39,6 +45,26 @@ class Problems:
         if line is not None:
             lines.append(line)
 
+    def note(self, file: Path | str, message: str, line: int | None = None) -> None:
+        """Note what a user should know of a file, or of one of its lines (counted from 1)."""
+        name = file if isinstance(file, str) else file.name
+        lines = self._notes.setdefault((name, message), [])
+        if line is not None:
+            lines.append(line)
+
+    def notes(self) -> tuple[str, ...]:
+        """All notes, each with its file and lines."""
+        return tuple(self._place(*key[:1], lines) + key[1] for key, lines in self._notes.items())
+
+    def count_entries(self, file: Path) -> None:
+        """Say that the numbers of this file count the entries of a JSON list, not lines."""
+        self._units[file.name] = "entry"
+
+    def unit(self, file: Path | str, count: int) -> str:
+        """What the numbers of a file count: "line" or "entry", in the plural where needed."""
+        unit = self._units.get(file if isinstance(file, str) else file.name, "line")
+        return unit if count == 1 else plural(unit)
+
     def raise_if_any(self) -> None:
         """Raise all that was noted.
 
@@ -52,19 +78,31 @@ class Problems:
         """The message: a headline, one line a problem, the next step."""
         count = sum(max(1, len(lines)) for lines in self._lines.values())
         noun = "problem" if count == 1 else "problems"
-        found = [_place(file, lines) + message for (file, message), lines in self._lines.items()]
-        return "\n".join([f"{self.subject}: {count} {noun}.", *found, self.next_step])
+        found = [
+            f"  {self._place(file, lines)}{message}"
+            for (file, message), lines in self._lines.items()
+        ]
+        notes = [f"  Note: {note}" for note in self.notes()]
+        return "\n".join([f"{self.subject}: {count} {noun}.", *found, *notes, self.next_step])
+
+    def _place(self, file: str, lines: list[int]) -> str:
+        if not lines:
+            return f"{file}: "
+        return f"{file} {self.unit(file, len(lines))} {listed_lines(lines)}: "
+
+
+def plural(unit: str) -> str:
+    """The plural of "line" or "entry"."""
+    return {"line": "lines", "entry": "entries"}[unit]
+
+
+def listed_lines(lines: Sequence[int]) -> str:
+    """Line numbers as a message lists them: the first ones, and how many more there are."""
+    more = f" and {len(lines) - LINES_SHOWN} more" if len(lines) > LINES_SHOWN else ""
+    return ", ".join(str(line) for line in lines[:LINES_SHOWN]) + more
 
 
 def shown(value: object) -> str:
     """A value as a message may quote it: on one line, and not too long."""
     text = repr(value)
     return text if len(text) <= VALUE_SHOWN else text[: VALUE_SHOWN - 1] + "…"
-
-
-def _place(file: str, lines: list[int]) -> str:
-    if not lines:
-        return f"  {file}: "
-    listed = ", ".join(str(line) for line in lines[:LINES_SHOWN])
-    more = f" and {len(lines) - LINES_SHOWN} more" if len(lines) > LINES_SHOWN else ""
-    return f"  {file} line{'s' if len(lines) > 1 else ''} {listed}{more}: "

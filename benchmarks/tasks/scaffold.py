@@ -6,13 +6,14 @@ import shutil
 import tempfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import yaml
 
 from benchmarks.tasks.authoring import item_line, split_by_group
-from benchmarks.tasks.corpus import corpus_files, read_corpus, slug
+from benchmarks.tasks.corpus import document_files, read_corpus, slug
+from benchmarks.tasks.labels import doubtful_labels, merged_labels
 from benchmarks.tasks.languages import language_of_script, word_estimate
 from benchmarks.tasks.lengths import longest_answer_tokens
 from benchmarks.tasks.loading import (
@@ -21,11 +22,11 @@ from benchmarks.tasks.loading import (
     Places,
     check_splits,
     load_folder,
-    normal_input,
     parse_items,
 )
 from benchmarks.tasks.metrics import parse_object
-from benchmarks.tasks.problems import LINES_SHOWN, Problems
+from benchmarks.tasks.normal_form import near_labels, normal_input
+from benchmarks.tasks.problems import LINES_SHOWN, Problems, plural
 from benchmarks.tasks.reading import TABLE_SUFFIXES, Record, field_names, read_records
 from benchmarks.tasks.recipes.recipe import classify
 from benchmarks.tasks.task import SPLITS, AnswerValue, Item, Kind, Splits, Task, TaskSpec
@@ -70,6 +71,8 @@ _INSTRUCTIONS = {
     "rewriting": "Rewrite the text.",
     "generation": "Write the answer to this input.",
 }
+# For inputs that say themselves what to do.
+_FOLLOW = "Follow the instruction."
 _BEHAVIOUR = {
     "classification": ["label_set"],
     "multiple-choice": [],
@@ -78,6 +81,9 @@ _BEHAVIOUR = {
     "rewriting": ["style"],
     "generation": ["style"],
 }
+
+# Columns that the input is put together from, where a file has them.
+_INSTRUCTION, _CONTEXT = "instruction", "context"
 
 # Best first; letter case does not matter.
 _USUAL_NAMES = {
@@ -96,13 +102,16 @@ class Source:
     """What a task folder is made from.
 
     Attributes:
-        file: .csv, .tsv, .jsonl, or chat .jsonl with ``messages``.
+        file: .csv, .tsv, or .jsonl or .json of objects or chats.
         columns: names that the file uses for ``input``, ``output`` and ``group``; input and
             output are else found by their usual names.
         slices: further columns that a report tells items apart by.
         kind: kind of task; None guesses it.
         corpus: folder of documents to copy into the task; None is none.
-        instruction: what to do; None takes the chats' system message or a usual sentence.
+        instruction: what to do; None takes the chats' system message, the instruction that all
+            lines share, or a usual sentence.
+        merge_labels: labels that differ only in case, spaces, Unicode form or number format
+            become the one that most lines have.
     """
 
     file: Path
@@ -111,6 +120,24 @@ class Source:
     kind: Kind | None = None
     corpus: Path | None = None
     instruction: str | None = None
+    merge_labels: bool = False
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """What was read from a source.
+
+    Attributes:
+        instruction: what the file itself says to do, "" when it does not.
+        instructed: whether every input has an instruction of its own.
+        spaced: answers that other lines have without spaces around them, with their lines.
+    """
+
+    items: list[Item]
+    instruction: str
+    instructed: bool
+    spaced: dict[str, list[int]]
+    notes: list[str]
 
 
 @dataclass(frozen=True)
@@ -120,12 +147,14 @@ class Scaffolded:
     Attributes:
         task: the task as it loads from the folder.
         guessed: whether the kind was guessed.
-        notes: fields and lines that were left out, and why.
+        notes: what was left out or taken otherwise, and why.
+        near: whether there are labels that are probably one and were not merged.
     """
 
     task: Task
     guessed: bool
     notes: tuple[str, ...]
+    near: bool = False
 
 
 def scaffold(folder: Path, source: Source) -> Scaffolded:
@@ -138,15 +167,17 @@ def scaffold(folder: Path, source: Source) -> Scaffolded:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DataError(f"{folder} is not empty. Choose another folder, or empty this one first.")
     problems = Problems(f"Cannot make a task from {source.file}", NEXT_STEP)
-    items, system, unused = _read(source, problems)
+    lines = _read(source, problems)
     corpus = read_corpus(source.corpus, problems) if source.corpus is not None else ()
-    usable, notes = _without_repeats(items)
-    if items and len(usable) < FEWEST_LINES:
+    usable, kind, notes = _usable(source, lines, problems.unit(source.file, 1))
+    if lines.items and len(usable) < FEWEST_LINES:
         text = f"holds {len(usable)} different labelled lines; at least {FEWEST_LINES} are needed"
         problems.add(source.file, text)
+        for note in (*lines.notes, *notes):
+            problems.note(source.file, note)
     problems.raise_if_any()
     splits = _split(source, usable, corpus, problems)
-    spec = _spec(folder, source, splits, system)
+    spec = _spec(folder, source, splits, kind, lines)
     places: Places = {
         split: [(source.file.name, int(item.id)) for item in getattr(splits, split)]
         for split in SPLITS
@@ -154,7 +185,8 @@ def scaffold(folder: Path, source: Source) -> Scaffolded:
     check_splits(spec, splits, places, problems)
     problems.raise_if_any()
     task = _write_whole(folder, spec, splits, source)
-    return Scaffolded(task, source.kind is None, (*unused, *notes, *task.language_notes()))
+    told = (*problems.notes(), *lines.notes, *notes, *task.language_notes())
+    return Scaffolded(task, source.kind is None, told, bool(near_labels(spec.labels)))
 
 
 def usual_columns(names: Sequence[str], named: Mapping[str, str]) -> dict[str, str]:
@@ -192,15 +224,19 @@ def guess_kind(outputs: Sequence[str]) -> Kind:
     return "qa" if words[len(words) // 2] <= LONGEST_FACT_WORDS else "generation"
 
 
-def _read(source: Source, problems: Problems) -> tuple[list[Item], str, list[str]]:
-    """The items, the chats' system message, and a note on the fields that are not used."""
-    columns = usual_columns(field_names(source.file), source.columns)
+def _read(source: Source, problems: Problems) -> _Lines:
+    """The items of the file, and what it says beside them."""
+    columns, notes = _columns(source)
     records = read_records(source.file, problems, columns)
     if not records and not problems:
         problems.add(source.file, "holds no labelled line")
+    records, shared, instructed = _with_instructions(records, columns, source.slices)
+    notes += instructed
     systems = {record.system for record in records}
     if len(systems) > 1 and source.instruction is None:
         problems.add(source.file, "system messages differ; name one task with --instruction")
+    if source.instruction is not None and (any(systems) or shared):
+        notes.append("the instruction of the file gives way to the one that you named")
     used = _used_fields(source, records)
     # Any kind will do here: labels are known only after reading.
     kind: Kind = "extraction" if source.kind in (None, "extraction") else "generation"
@@ -211,8 +247,102 @@ def _read(source: Source, problems: Problems) -> tuple[list[Item], str, list[str
     known = [_known_fields(record, used) for record in records]
     items, _ = parse_items(known, reading, "train", source.file, problems)
     unused = sorted({name for record in records for name in record.fields} - used)
-    notes = [f"fields that are not used: {_listed(unused)}"] if unused else []
-    return items, next(iter(systems), ""), notes
+    if unused:
+        notes.append(f"fields that are not used: {_listed(unused)}")
+    instruction = "\n\n".join(filter(None, (next(iter(systems), ""), shared)))
+    return _Lines(items, instruction, shared is None, _spaced_labels(records), notes)
+
+
+def _columns(source: Source) -> tuple[dict[str, str], list[str]]:
+    """The columns of the file by role, and a note where they were guessed by their place."""
+    names = field_names(source.file)
+    columns = usual_columns(names, source.columns)
+    free = [name for name in names if name not in columns.values()]
+    missing = [role for role in ("input", "output") if role not in columns]
+    is_table = source.file.suffix.lower() in TABLE_SUFFIXES
+    if not (is_table and len(names) == 2 and missing and len(free) == len(missing)):
+        return columns, []
+    guessed = dict(zip(missing, free, strict=True))
+    words = {"input": "the input", "output": "the answer"}
+    told = " and ".join(f"{name!r} is taken as {words[role]}" for role, name in guessed.items())
+    note = f"no column has a usual name for this, so {told}; the first line has to name columns"
+    return columns | guessed, [note]
+
+
+def _with_instructions(
+    records: Sequence[Record], columns: Mapping[str, str], slices: Sequence[str]
+) -> tuple[list[Record], str | None, list[str]]:
+    """The records with their own instruction before the input, if their instructions differ.
+
+    Alpaca's files have an ``instruction`` and an ``input`` that may be empty; Dolly's have a
+    ``context`` instead.
+
+    Returns:
+        the records; the instruction that all share, "" for none and None when each has its own;
+        a note.
+    """
+    if columns.get("input", "").lower() == _INSTRUCTION:
+        if not any(str(record.fields.get(_CONTEXT) or "").strip() for record in records):
+            return list(records), None, []
+        note = f"the {_CONTEXT} of a line was put behind its instruction"
+        return [_joined(record, "input", _CONTEXT, slices) for record in records], None, [note]
+    names = (name for record in records for name in record.fields)
+    name = next((name for name in names if name.lower() == _INSTRUCTION), None)
+    if name is None:
+        return list(records), "", []
+    given = {str(record.fields.get(name) or "").strip() for record in records}
+    if len(given) == 1:
+        return [_without(record, name, slices) for record in records], given.pop(), []
+    note = "the instructions of the lines differ, so each was put before the input of its line"
+    return [_joined(record, name, "input", slices) for record in records], None, [note]
+
+
+def _joined(record: Record, first: str, second: str, slices: Sequence[str]) -> Record:
+    """The record with two of its fields as its input, as far as they hold something."""
+    values = (record.fields.get(name) for name in (first, second))
+    parts = [value for value in values if value is not None and str(value).strip()]
+    text = parts[0] if len(parts) == 1 else "\n\n".join(str(part).strip() for part in parts)
+    rest = _without(record, first if second == "input" else second, slices)
+    return replace(rest, fields=rest.fields | {"input": text})
+
+
+def _without(record: Record, name: str, slices: Sequence[str]) -> Record:
+    if name in slices:
+        return record
+    fields = {other: value for other, value in record.fields.items() if other != name}
+    return replace(record, fields=fields)
+
+
+def _spaced_labels(records: Sequence[Record]) -> dict[str, list[int]]:
+    """Answers that some records have with spaces around them and others without: where they do."""
+    places: dict[str, list[int]] = defaultdict(list)
+    texts = [(record.line, record.fields.get("output")) for record in records]
+    plain = {text for _, text in texts if isinstance(text, str) and text == text.strip()}
+    for line, text in texts:
+        if isinstance(text, str) and text not in plain and text.strip() in plain:
+            places[text.strip()].append(line)
+    return dict(places)
+
+
+def _usable(source: Source, lines: _Lines, unit: str) -> tuple[list[Item], Kind, list[str]]:
+    """The items without repeats, their labels merged if that is wanted, their kind, and notes."""
+    merged, told = (
+        merged_labels(lines.items, plural(unit)) if source.merge_labels else (lines.items, [])
+    )
+    usable, repeats = _without_repeats(merged, unit)
+    kind = source.kind or _kind_of(usable)
+    if kind == "classification":
+        return usable, kind, [*told, *doubtful_labels(usable, lines.spaced, plural(unit)), *repeats]
+    if source.merge_labels:
+        usable, repeats = _without_repeats(lines.items, unit)
+        repeats.insert(0, "nothing was merged: the answers are no labels")
+    return usable, kind, repeats
+
+
+def _kind_of(items: Sequence[Item]) -> Kind:
+    if items and all(item.choices for item in items):
+        return "multiple-choice"
+    return guess_kind([output for item in items for output in item.outputs]) if items else "qa"
 
 
 def _note_wrong_slices(
@@ -253,7 +383,7 @@ def _stripped(value: object) -> object:
     return value.strip() if isinstance(value, str) else value
 
 
-def _without_repeats(items: Sequence[Item]) -> tuple[list[Item], list[str]]:
+def _without_repeats(items: Sequence[Item], unit: str) -> tuple[list[Item], list[str]]:
     same_input: dict[str, list[Item]] = defaultdict(list)
     for item in items:
         same_input[normal_input(item.input)].append(item)
@@ -265,19 +395,25 @@ def _without_repeats(items: Sequence[Item]) -> tuple[list[Item], list[str]]:
             kept.append(alike[0])
             repeated += [item.id for item in alike[1:]]
     notes = [
-        *_note(repeated, "repeat another line"),
-        *_note(contradicting, "have the input of another line and a different answer"),
+        *_note(repeated, unit, "repeats" if len(repeated) == 1 else "repeat", ""),
+        *_note(contradicting, unit, "have the input of", " and a different answer"),
     ]
     return kept, notes
 
 
-def _note(lines: Sequence[str], reason: str) -> list[str]:
+def _note(lines: Sequence[str], unit: str, verb: str, rest: str) -> list[str]:
+    if not lines:
+        return []
+    units = unit if len(lines) == 1 else plural(unit)
+    were = "was" if len(lines) == 1 else "were"
     listed = _listed(sorted(lines, key=int))
-    return [f"{len(lines)} lines {reason} and were left out: {listed}"] if lines else []
+    return [f"{len(lines)} {units} {verb} another {unit}{rest} and {were} left out: {listed}"]
 
 
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:LINES_SHOWN]) + (", …" if len(names) > LINES_SHOWN else "")
+    listed = ", ".join(names[:LINES_SHOWN]) + (", …" if len(names) > LINES_SHOWN else "")
+    # A name may hold half of a character, which no terminal can show.
+    return listed.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _split(
@@ -303,11 +439,9 @@ def _split(
     )
 
 
-def _spec(folder: Path, source: Source, splits: Splits, system: str) -> TaskSpec:
+def _spec(folder: Path, source: Source, splits: Splits, kind: Kind, lines: _Lines) -> TaskSpec:
     items = [item for split in SPLITS for item in getattr(splits, split)]
     outputs = [output for item in items for output in item.outputs]
-    choosing = all(item.choices for item in items)
-    kind = source.kind or ("multiple-choice" if choosing else guess_kind(outputs))
     labels = tuple(sorted(set(outputs))) if kind == "classification" else ()
     if kind == "classification" and len(labels) < 2:
         raise DataError(
@@ -315,12 +449,14 @@ def _spec(folder: Path, source: Source, splits: Splits, system: str) -> TaskSpec
             "two labels or more. Nothing was written. Name another kind with --kind."
         )
     usual = _INSTRUCTIONS.get(kind) or classify("Classify the text.", labels)
+    if lines.instructed and not labels:
+        usual = _FOLLOW
     metric, *further = _METRICS[kind]
     return TaskSpec(
         id=slug(folder.resolve().name) or "task",
         title=folder.resolve().name,
         kind=kind,
-        instruction=source.instruction or system or usual,
+        instruction=source.instruction or lines.instruction or usual,
         labels=labels,
         metric=metric,
         metrics=tuple(further),
@@ -345,7 +481,7 @@ def _answers(
     if labels:
         known["classes"] = len(labels)
     if source.corpus is not None:
-        size_bytes = sum(file.stat().st_size for file in corpus_files(source.corpus))
+        size_bytes = sum(file.stat().st_size for file in document_files(source.corpus))
         # English text has about four bytes a token.
         known |= {"knowledge": "static", "knowledge_tokens": size_bytes // 4}
     return known
@@ -363,7 +499,7 @@ def _write_whole(folder: Path, spec: TaskSpec, splits: Splits, source: Source) -
             lines = "".join(map(item_line, named))
             (made / f"{split}.jsonl").write_text(lines, encoding="utf-8")
         if source.corpus is not None:
-            for file in corpus_files(source.corpus):
+            for file in document_files(source.corpus):
                 copy = made / CORPUS_FOLDER / file.relative_to(source.corpus)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, copy)
@@ -402,6 +538,6 @@ _COMMENTS = {
     "licence": "Of the data.",
     "source": "",
     "slices": "Fields that a report tells the test items apart by.",
-    "corpus": "Documents to retrieve from: .md, .txt, .jsonl (id, title, text).",
+    "corpus": "Documents to retrieve from: .md, .txt, .html, .jsonl (id, title, text).",
     "answers": "What `advisor ask` knows of this task; add what you know, leave out the rest.",
 }

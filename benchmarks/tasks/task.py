@@ -108,6 +108,7 @@ class Task(Splits):
         database: SQLite file that SQL is run on.
         columns: names that its files use for ``input`` and ``output``.
         slices: further fields of its items that a report tells them apart by.
+        notes: what its user should know, such as files that were left out.
     """
 
     id: str
@@ -128,6 +129,7 @@ class Task(Splits):
     database: Path | None = None
     columns: dict[str, str] = Field(default_factory=dict)
     slices: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def closed(self) -> bool:

@@ -242,7 +242,9 @@ def test_a_table_that_cannot_be_read_says_where(tmp_path: Path, content: str, wa
     [
         ([], "is not a list of messages"),
         ([{"role": "user", "content": "x"}], "ends with the assistant's answer"),
-        ([{"role": "tool", "content": "x"}], "role 'tool' is unknown"),
+        ([{"role": "tool", "content": "x"}], "the chat calls tools"),
+        ([{"role": "narrator", "content": "x"}], "role 'narrator' is unknown; allowed: system,"),
+        (["x"], "a message is not a JSON object"),
         ([{"role": "user"}], 'has no text "content"'),
     ],
 )
@@ -351,7 +353,15 @@ JSON_VALUES = st.recursive(
 )
 @pytest.mark.parametrize(
     "name",
-    ["test_jsonl", "test_csv", "train_tsv", "task_yaml", "corpus__a_md", "corpus__b_jsonl"],
+    [
+        "test_jsonl",
+        "test_csv",
+        "train_tsv",
+        "task_yaml",
+        "corpus__a_md",
+        "corpus__b_jsonl",
+        "corpus__c_html",
+    ],
 )
 def test_any_bytes_give_a_task_or_a_data_error(
     tmp_path: Path, name: str, content: str | bytes

@@ -110,7 +110,7 @@ def test_repeated_and_contradicting_lines_are_left_out_and_told(tmp_path: Path) 
     assert sum(len(getattr(made.task, s)) for s in ("train", "validation", "test")) == 199
     assert made.notes == (
         "fields that are not used: agent",
-        "1 lines repeat another line and were left out: 202",
+        "1 line repeats another line and was left out: 202",
         "2 lines have the input of another line and a different answer and were left out: 3, 203",
     )
 
@@ -299,15 +299,18 @@ def test_the_columns_of_every_kind_of_file_are_found(
 @pytest.mark.parametrize(
     ("name", "wanted"),
     [
-        ("x.xlsx", "x.xlsx: cannot be read as labelled lines; allowed: .jsonl, .csv, .tsv\n"),
-        ("x.json", "allowed: .jsonl, .csv, .tsv; write one JSON object a line and call it .jsonl"),
+        ("x.xlsx", "allowed: .jsonl, .json, .csv, .tsv; export the sheet as CSV\n"),
+        ("x.txt", "x.txt: cannot be read as labelled lines; allowed: .jsonl, .json, .csv, .tsv\n"),
+        ("x.json", "x.json line 2: is not UTF-8 (byte 0xff); save the file as UTF-8"),
+        ("sheet.csv", "sheet.csv: is not a text file; export or convert it to text"),
         ("gone.csv", "gone.csv: cannot be read: No such file or directory"),
         ("folder.jsonl", "folder.jsonl: cannot be read: Is a directory"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_one_problem(tmp_path: Path, name: str, wanted: str) -> None:
-    for made in ("x.xlsx", "x.json"):
-        (tmp_path / made).write_bytes(b"[\n\xff\n\xfe\n]")
+    for made in ("x.xlsx", "x.txt", "x.json"):
+        (tmp_path / made).write_bytes(b"[\n\xff\n]")
+    (tmp_path / "sheet.csv").write_bytes(b"PK\x03\x04\x14\x00\x06\x00\x08\x00")
     (tmp_path / "folder.jsonl").mkdir()
     with pytest.raises(DataError) as caught:
         scaffold(tmp_path / "t", Source(tmp_path / name))

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from benchmarks.tasks.loading import normal_input
 from benchmarks.tasks.task import Item, Splits, Task, TaskSpec, build_task, combined_sha256
 from strategies.errors import DataError
 
@@ -136,10 +135,10 @@ def open_unpacked(path: Path) -> gzip.GzipFile | BinaryIO:
 
 def without_leaks(train: Sequence[Item], *held_out: Sequence[Item]) -> tuple[Item, ...]:
     """The training items whose input neither came before nor stands in another split."""
-    seen = {normal_input(item.input) for split in held_out for item in split}
+    seen = {_letters_and_digits(item.input) for split in held_out for item in split}
     kept = []
     for item in train:
-        text = normal_input(item.input)
+        text = _letters_and_digits(item.input)
         if text not in seen:
             seen.add(text)
             kept.append(item)
@@ -149,6 +148,13 @@ def without_leaks(train: Sequence[Item], *held_out: Sequence[Item]) -> tuple[Ite
 def classify(noun: str, labels: Sequence[str]) -> str:
     """The instruction of a classification, with its labels."""
     return f"{noun} Answer with exactly one of these labels: {', '.join(labels)}."
+
+
+def _letters_and_digits(text: str) -> str:
+    # Runs on these sets are published. This form is coarser than `normal_input`: it takes three
+    # items more out of banking77 and four out of tweeteval-emotion, and has to stay.
+    letters = "".join(character if character.isalnum() else " " for character in text.casefold())
+    return " ".join(letters.split()) or " ".join(text.split())
 
 
 def _wrong_with(file: SourceFile, data_dir: Path) -> str | None:
