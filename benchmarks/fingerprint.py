@@ -47,19 +47,11 @@ def weights_fingerprint(setting: Setting, task: Task, method: Method, seed: int 
     So ``lora`` and ``rag+lora`` share one adapter, where the latter trains without retrieval.
     A learning rate is settled for all seeds at once: for it, the seed is None.
     """
-    rendered = method.rendered_for_training
     return sha256_of_data(
         {
-            "schema_version": SCHEMA_VERSION,
-            "setting": _setting(setting, uses_embedder=bool(rendered.needs)),
+            **_training_data(setting, task, method.rendered_for_training),
             "training_version": TRAINING_VERSION,
             "weights": method.weights.model_dump(mode="json"),
-            "prompting": _prompting(rendered),
-            "instruction": task.instruction,
-            "train": _examples(task.train),
-            "validation": _examples(task.validation),
-            "metric": _metric(task),
-            "corpus": _corpus(task) if "corpus" in rendered.needs else None,
             "seed": seed,
         }
     )
@@ -70,19 +62,26 @@ def start_fingerprint(setting: Setting, task: Task, method: Method, seed: int) -
     rendered = method.rendered_for_training
     return sha256_of_data(
         {
-            "schema_version": SCHEMA_VERSION,
-            "setting": _setting(setting, uses_embedder=bool(rendered.needs)),
+            **_training_data(setting, task, rendered),
             "inference_version": INFERENCE_VERSION,
             "scoring_version": SCORING_VERSION,
-            "prompting": _prompting(rendered),
-            "instruction": task.instruction,
-            "train": _examples(task.train),
-            "validation": _examples(task.validation),
-            "metric": _metric(task),
-            "corpus": _corpus(task) if "corpus" in rendered.needs else None,
             "seed": seed if rendered.seeded else None,
         }
     )
+
+
+def _training_data(setting: Setting, task: Task, rendered: Prompting) -> dict[str, Any]:
+    """What a training reads, and what it is judged by."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "setting": _setting(setting, uses_embedder=bool(rendered.needs)),
+        "prompting": _prompting(rendered),
+        "instruction": task.instruction,
+        "train": _examples(task.train),
+        "validation": _examples(task.validation),
+        "corpus": _corpus(task) if "corpus" in rendered.needs else None,
+        "metric": _metric(task),
+    }
 
 
 def answers_fingerprint(setting: Setting, plan: Plan, task: Task, arm: Method, seed: int) -> str:
@@ -166,6 +165,7 @@ def _metric(task: Task) -> dict[str, Any]:
     return {
         "name": task.metric,
         "kind": task.kind,
+        "language": task.language,
         "checks": [check.model_dump(mode="json") for check in task.checks],
         "max_new_tokens": task.max_new_tokens,
         "stop": task.stop,
