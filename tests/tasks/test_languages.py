@@ -39,6 +39,7 @@ from benchmarks.tasks.task import Item, Task
 from strategies.errors import DataError
 
 CASES = Path(__file__).parents[1] / "cases"
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "languages"
 TEXT_METRICS = ("accuracy", "exact_match", "token_f1", "answer_contained", "rouge_l", "bleu")
 
 # One sentence a script, each of four words or four characters and more.
@@ -617,7 +618,7 @@ def test_case_folds_by_language() -> None:
 
 @pytest.mark.parametrize(("name", "language"), [("ja", "ja"), ("ru", ""), ("hi", "")])
 def test_customer_messages_become_a_balanced_task(tmp_path: Path, name: str, language: str) -> None:
-    made = scaffold(tmp_path / name, Source(CASES / "languages" / f"{name}.csv"))
+    made = scaffold(tmp_path / name, Source(EXAMPLES / f"{name}.csv"))
     task = made.task
     items = [*task.train, *task.validation, *task.test]
     assert (task.kind, task.language, made.notes) == ("classification", language, ())
@@ -630,7 +631,7 @@ def test_customer_messages_become_a_balanced_task(tmp_path: Path, name: str, lan
 def test_tfidf_learns_from_japanese_messages(tmp_path: Path) -> None:
     # scikit-learn's default pattern takes a whole clause for a word: it gives one label to all 29
     # test messages, and 7 are right.
-    task = scaffold(tmp_path / "ja", Source(CASES / "languages" / "ja.csv")).task
+    task = scaffold(tmp_path / "ja", Source(EXAMPLES / "ja.csv")).task
     texts = [response.text for response in floors.tfidf_lr(task.train).answer(task.test)]
     found = aggregate(task, "accuracy", task.test, texts)
     assert found is not None and found > 0.4
