@@ -25,7 +25,7 @@ from strategies.device import resolve_precision
 from strategies.method import registry
 from strategies.training_record import Attempt, TrainingRecord
 
-# The settled rate has to stand beside these multiples of it.
+# The settled rate is compared with these multiples of it.
 FACTORS = (0.25, 4.0)
 
 

@@ -1,4 +1,4 @@
-"""The one training path that every trained weights uses: transformers' Trainer.
+"""The one path by which all weights are trained: transformers' Trainer.
 
 Loss on the answer alone, warm-up and schedule, gradient clipping, early stopping on
 validation with the best checkpoint kept, resume from the last whole checkpoint. Validation is
@@ -213,7 +213,7 @@ class LeftPaddingCollator:
 
 
 def read_beginning(model: Any, batch: dict[str, Any]) -> dict[str, Any]:
-    """A batch whose shared beginning was read, with gradients, and lent to every row."""
+    """A batch whose shared beginning was read, with gradients; its KV cache serves every row."""
     inputs = dict(batch)
     shared = inputs.pop("shared_ids")
     if shared.numel():
@@ -227,7 +227,7 @@ def read_beginning(model: Any, batch: dict[str, Any]) -> dict[str, Any]:
 def train(
     job: TrainingJob, checkpoints: Path, folder: Path, progress: Progress = silent
 ) -> Trained:
-    """Train and save a weights.
+    """Train a model and save what was trained.
 
     Args:
         job: what to train.

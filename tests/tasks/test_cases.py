@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -520,13 +521,16 @@ def test_json_that_cannot_be_used_says_where(
 
 
 def test_a_folder_of_all_sorts_becomes_a_corpus(tmp_path: Path) -> None:
-    found = made(tmp_path, "chat_parts.jsonl", corpus=CASES / "mixed_corpus")
+    corpus = tmp_path / "mixed_corpus"
+    shutil.copytree(CASES / "mixed_corpus", corpus)
+    long = "The desk opens at nine. " * 60_000
+    (corpus / "one_line.txt").write_text(long)
+    found = made(tmp_path, "chat_parts.jsonl", corpus=corpus)
     passages = {passage.id: passage for passage in found.task.corpus}
     assert passages.keys() == {"leave", "one_line", "page"}
     assert passages["page"].title == "Pay"
     assert passages["page"].text == "On the last working day."
     assert passages["leave"].text == "Twenty-seven days a year."
-    long = (CASES / "mixed_corpus" / "one_line.txt").read_text()
     assert passages["one_line"].text.split() == long.split()
     assert max(map(len, passages["one_line"].text.splitlines())) <= 10_000
     assert found.notes == (
