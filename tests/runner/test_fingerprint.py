@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from benchmarks.fingerprint import (
     answers_fingerprint,
     floor_fingerprint,
     scored_fingerprint,
+    start_fingerprint,
     weights_fingerprint,
 )
+from benchmarks.tasks.checks import Check
 from strategies.data import Passage
 from strategies.method import registry
 from tests.runner import material
@@ -24,6 +28,10 @@ def answers(name: str = "zero-shot", task=CORPUS, seed: int = 0, setting=None, *
 
 def weights(name: str, task=CORPUS, seed: int = 0) -> str:
     return weights_fingerprint(material.setting(), task, registry().method(name), seed)
+
+
+def start(name: str, task=CORPUS, seed: int = 0) -> str:
+    return start_fingerprint(material.setting(), task, registry().method(name), seed)
 
 
 def changed(split: str, **fields):
@@ -87,6 +95,35 @@ def test_a_plain_adapter_is_shared_between_lora_and_rag_lora() -> None:
     assert weights("lora") != weights("lora", seed=1)
 
 
+def test_whatever_decides_whether_a_training_helped_changes_the_weights() -> None:
+    check = Check(name="short", kind="max_words", limit=3)
+    others = [
+        # Items of one group are set aside together where there is no validation split.
+        changed("train", group="one incident"),
+        changed("validation", checks=(check,)),
+        CORPUS.model_copy(update={"checks": (check,)}),
+        CORPUS.model_copy(update={"language": "tr"}),
+        CORPUS.model_copy(update={"labels": ("billing",)}),
+    ]
+    for other in others:
+        assert weights("lora", other) != weights("lora")
+        assert start("lora", other) != start("lora")
+
+
+def test_a_changed_database_changes_the_weights_that_are_judged_by_it(tmp_path: Path) -> None:
+    database = tmp_path / "facts.sqlite"
+    judged = CORPUS.model_copy(update={"metric": "execution_match", "database": database})
+    database.write_bytes(b"one")
+    before = weights("lora", judged), start("lora", judged)
+    database.write_bytes(b"two")
+    assert weights("lora", judged) != before[0]
+    assert start("lora", judged) != before[1]
+
+
+def test_slices_change_no_weights() -> None:
+    assert weights("lora", changed("train", slices=(("channel", "mail"),))) == weights("lora")
+
+
 def test_floors_do_not_depend_on_the_language_model() -> None:
     one = floor_fingerprint(material.setting(), CORPUS, "majority", 1)
     assert one == floor_fingerprint(
@@ -102,12 +139,12 @@ def test_fingerprints_are_pinned() -> None:
     Whoever changes one of those on purpose renews these values; nobody else should have to.
     """
     zero_shot = answers("zero-shot")
-    assert zero_shot == "5e5942634a1d437844c9006e444f25c42094aacf66cbdc1d478bb914848b9690"
+    assert zero_shot == "bf79fcb4e466b50ce0783cd912933eea936a52256128f2d8ada3f4a3326fe661"
     assert (
         scored_fingerprint("a", material.plan(), material.task(), {})
-        == "758727a12aeeea84bf0e7bd84274b7161ea4cb2a94f54c8408c44985fc1dfc15"
+        == "e0c5bc0ee07e9b000dc5ca9a51a8017a63c2470d6153f8a04cde82a2e2ebd5c9"
     )
-    assert weights("lora") == "82b3808bccb5e742d5647cd0685eaa8dab51c3f7c9b461ba73cbf71b7c91945f"
+    assert weights("lora") == "d69c204219b324d55186175be55a05f49d4437c51f2b91cf32d1a00f1e87f7d7"
     assert (
         floor_fingerprint(material.setting(), CORPUS, "majority", 1)
         == "1fa28cf61a3feee4ea25752578b9a05a47ec52f3dd91ed73f76d6afeb1e816eb"
