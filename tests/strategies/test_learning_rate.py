@@ -177,6 +177,29 @@ def test_a_loss_that_spikes_ends_the_training_which_is_repeated_lower(
     assert len(outcome.attempts) > 1
 
 
+def test_a_finished_training_does_not_go_on_after_an_interruption(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    # It stops early, and is interrupted while its metric is measured.
+    job = training_job(tiny_model, learning_rate=1.0, epochs=20, batch_size=2, patience=2)
+    check = Check(start=0.5, measure=lambda folder: 0.5, items=50, repeat=False)
+    whole = train_until_improved(job, check, tmp_path / "a", tmp_path / "whole")
+
+    def stop(folder: Path) -> float:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_until_improved(job, replace(check, measure=stop), tmp_path / "b", tmp_path / "parts")
+    parts = train_until_improved(job, check, tmp_path / "b", tmp_path / "parts")
+    assert [p["step"] for p in parts.trained.curve] == [p["step"] for p in whole.trained.curve]
+    # Weights that were kept by a session that ended before they were published are lost.
+    again = train_until_improved(job, check, tmp_path / "b", tmp_path / "again")
+    assert [p["step"] for p in again.trained.curve] == [p["step"] for p in whole.trained.curve]
+    first = load_file(tmp_path / "whole" / "model.safetensors")
+    second = load_file(tmp_path / "again" / "model.safetensors")
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
 def test_nobody_knows_whether_a_training_without_validation_helped(
     tiny_model: Path, tmp_path: Path
 ) -> None:
