@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,13 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import GPTNeoXConfig, LlamaConfig, Qwen2Config
+from transformers import AutoModelForCausalLM, GPTNeoXConfig, LlamaConfig, Qwen2Config
 
 from strategies.attempts import Check, train_until_improved
 from strategies.learning_rate import lora_rate
 from strategies.rate_search import choose_rate, chosen_rate
 from strategies.search import Measured, Trial
-from strategies.training import train
+from strategies.training import SpikeGuard, train
 from strategies.weights.full import FullWeights
 from strategies.weights.peft import LoraWeights
 from tests.strategies.test_training import training_job
@@ -175,6 +176,50 @@ def test_a_loss_that_spikes_ends_the_training_which_is_repeated_lower(
     assert outcome.attempts[0].spiked
     assert outcome.attempts[0].improved is False
     assert len(outcome.attempts) > 1
+
+
+def logged(losses: list[float], every: int = 1) -> list[dict[str, float]]:
+    return [{"step": every * n, "loss": loss} for n, loss in enumerate(losses, start=1)]
+
+
+@pytest.mark.parametrize(
+    ("history", "spiked"),
+    [
+        # The loss is 1 before training, so above 2 is high; a batch has two examples.
+        (logged([0.2] * 9 + [50.0] * 5 + [0.2] * 10), False),
+        (logged([0.2] * 9 + [2.1] * 6), True),
+        (logged([2.1, 0.2] * 20), False),
+        (logged([2.1] * 5), False),
+        (logged([0.2, 2.1, 2.1], every=5), True),
+        (logged([0.2, 2.1, 1.9], every=5), False),
+        (logged([0.2, 2.1], every=20), True),
+        (logged([0.2, math.nan]), True),
+        ([{"step": 1, "loss": 0.2}, {"step": 1, "eval_loss": math.nan}], False),
+    ],
+)
+def test_a_spike_is_a_high_loss_in_most_steps_of_twenty_examples(
+    history: list[dict[str, float]], spiked: bool
+) -> None:
+    assert SpikeGuard(1.0, batch_size=2).spiked(history) is spiked
+
+
+def test_one_wrong_label_in_a_small_training_set_is_no_spike(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    job = training_job(tiny_model, learning_rate=3e-3, epochs=20, batch_size=2)
+    train(job, tmp_path / "c", tmp_path / "sure")
+    (prompt, example), *others = job.examples
+    wrong = (prompt, example.model_copy(update={"outputs": ("zq",)}))
+    sure = replace(
+        job,
+        load_base=lambda: AutoModelForCausalLM.from_pretrained(tmp_path / "sure", dtype="float32"),
+        examples=[*job.examples, *others, wrong],
+    )
+    trained = train(sure.at_rate(1e-4), tmp_path / "d", tmp_path / "w")
+    assert trained.start_loss is not None
+    highest = max(point.get("train_loss", 0.0) for point in trained.curve)
+    assert highest > 2 * trained.start_loss + 0.5
+    assert not trained.spiked
 
 
 def test_a_finished_training_does_not_go_on_after_an_interruption(
