@@ -54,7 +54,9 @@ class Problems:
 
     def notes(self) -> tuple[str, ...]:
         """All notes, each with its file and lines."""
-        return tuple(self._place(*key[:1], lines) + key[1] for key, lines in self._notes.items())
+        return tuple(
+            f"{self._place(file, lines)}{message}" for (file, message), lines in self._notes.items()
+        )
 
     def count_entries(self, file: Path) -> None:
         """Say that the numbers of this file count the entries of a JSON list, not lines."""
