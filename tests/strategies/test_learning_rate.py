@@ -135,15 +135,17 @@ def test_a_training_that_never_helps_is_repeated_twice_at_a_quarter_of_the_rate(
 ) -> None:
     # The metric falls however low the rate is.
     check = Check(start=1.0, measure=lambda folder: 0.0, items=50, repeat=True)
-    outcome = train_until_improved(
-        training_job(tiny_model, learning_rate=1e-3), check, tmp_path, tmp_path / "weights"
-    )
+    job = training_job(tiny_model, learning_rate=1e-3)
+    outcome = train_until_improved(job, check, tmp_path, tmp_path / "weights")
     assert [a.rate for a in outcome.attempts] == pytest.approx([1e-3, 2.5e-4, 6.25e-5])
     assert [a.improved for a in outcome.attempts] == [False, False, False]
     losses = [a.best_loss for a in outcome.attempts]
     assert losses[outcome.kept] == min(loss for loss in losses if loss is not None)
+    best = job.at_rate(outcome.attempts[outcome.kept].rate)
+    train(best, tmp_path / "c", tmp_path / "alone")
     kept = load_file(tmp_path / "weights" / "model.safetensors")
-    assert kept
+    alone = load_file(tmp_path / "alone" / "model.safetensors")
+    assert all(torch.equal(kept[name], alone[name]) for name in alone)
 
 
 def test_a_rate_that_the_plan_fixes_is_not_lowered(tiny_model: Path, tmp_path: Path) -> None:
