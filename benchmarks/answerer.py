@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -167,11 +168,13 @@ class StrategyAnswerer:
             each = asked[scores.index]
             choices = each.item.choices or ()
             best = max(range(len(choices)), key=lambda i: scores.logprobs[i])
+            # After a training that diverged they are no numbers, and JSON has no way to write that.
+            known = all(map(math.isfinite, scores.logprobs))
             yield each.response().model_copy(
                 update={
                     "text": choices[best],
-                    "choice_logprobs": scores.logprobs,
-                    "choice_is_greedy": scores.greedy,
+                    "choice_logprobs": scores.logprobs if known else None,
+                    "choice_is_greedy": scores.greedy if known else None,
                     "margin": _margin(scores.logprobs),
                     "seconds": scores.seconds,
                 }
@@ -193,7 +196,7 @@ class StrategyAnswerer:
                         update={
                             "text": made.text,
                             "output_tokens": len(made.tokens),
-                            "margin": min(made.margins),
+                            "margin": _finite(min(made.margins)),
                             "seconds": made.seconds,
                         }
                     )
@@ -255,7 +258,11 @@ def _margin(values: Sequence[float]) -> float | None:
     if len(values) < 2:
         return None
     first, second = sorted(values, reverse=True)[:2]
-    return first - second
+    return _finite(first - second)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def prepare_arm(

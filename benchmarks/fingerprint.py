@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.plan import Plan
 from benchmarks.tasks.task import Item, Task
 from strategies.data import Example, Frozen
-from strategies.hashing import sha256_of_data
+from strategies.hashing import sha256_of_data, sha256_of_file
 from strategies.method import Method, Prompting
 from strategies.settings import INFERENCE_VERSION, TRAINING_VERSION, Precision
 
@@ -49,7 +49,7 @@ def weights_fingerprint(setting: Setting, task: Task, method: Method, seed: int 
     """
     return sha256_of_data(
         {
-            **_training_data(setting, task, method.rendered_for_training),
+            **_validated(setting, task, method),
             "training_version": TRAINING_VERSION,
             "weights": method.weights.model_dump(mode="json"),
             "seed": seed,
@@ -59,29 +59,8 @@ def weights_fingerprint(setting: Setting, task: Task, method: Method, seed: int 
 
 def start_fingerprint(setting: Setting, task: Task, method: Method, seed: int) -> str:
     """Hash of what can change the task's metric on validation items before training."""
-    rendered = method.rendered_for_training
-    return sha256_of_data(
-        {
-            **_training_data(setting, task, rendered),
-            "inference_version": INFERENCE_VERSION,
-            "scoring_version": SCORING_VERSION,
-            "seed": seed if rendered.seeded else None,
-        }
-    )
-
-
-def _training_data(setting: Setting, task: Task, rendered: Prompting) -> dict[str, Any]:
-    """What a training reads, and what it is judged by."""
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "setting": _setting(setting, uses_embedder=bool(rendered.needs)),
-        "prompting": _prompting(rendered),
-        "instruction": task.instruction,
-        "train": _examples(task.train),
-        "validation": _examples(task.validation),
-        "corpus": _corpus(task) if "corpus" in rendered.needs else None,
-        "metric": _metric(task),
-    }
+    seeded = method.rendered_for_training.seeded
+    return sha256_of_data({**_validated(setting, task, method), "seed": seed if seeded else None})
 
 
 def answers_fingerprint(setting: Setting, plan: Plan, task: Task, arm: Method, seed: int) -> str:
@@ -142,8 +121,7 @@ def scored_fingerprint(answers: str, plan: Plan, task: Task, libraries: dict[str
             "metrics": [task.metric, *task.metrics],
             "labels": list(task.labels),
             "checks": [check.model_dump(mode="json") for check in task.checks],
-            # Slices change what a report says of scores, and no score.
-            "test": [item.model_dump(mode="json", exclude={"slices"}) for item in task.test],
+            "test": _items(task.test),
             "latency_items": plan.latency_items,
         }
     )
@@ -160,13 +138,31 @@ def _prompting(prompting: Prompting) -> dict[str, Any]:
     return {"config": prompting.model_dump(mode="json"), "text_version": prompting.text_version}
 
 
-def _metric(task: Task) -> dict[str, Any]:
-    """What decides whether a training improved on the start."""
+def _validated(setting: Setting, task: Task, method: Method) -> dict[str, Any]:
+    """What training reads, and what decides whether it improved on the start.
+
+    Groups decide which training items stand in for a missing validation split. Whether a training
+    is repeated depends on answers to validation items and on their scores, so the versions of
+    inference and scoring belong here, and so does all that a metric looks at.
+    """
+    rendered = method.rendered_for_training
+    scored_on = task.database if task.metric == "execution_match" else None
     return {
-        "name": task.metric,
+        "schema_version": SCHEMA_VERSION,
+        "setting": _setting(setting, uses_embedder=bool(rendered.needs)),
+        "inference_version": INFERENCE_VERSION,
+        "scoring_version": SCORING_VERSION,
+        "prompting": _prompting(rendered),
+        "instruction": task.instruction,
         "kind": task.kind,
+        "train": _items(task.train),
+        "validation": _items(task.validation),
+        "corpus": _corpus(task) if "corpus" in rendered.needs else None,
+        "metric": task.metric,
+        "labels": list(task.labels),
         "language": task.language,
         "checks": [check.model_dump(mode="json") for check in task.checks],
+        "database": sha256_of_file(scored_on) if scored_on else None,
         "max_new_tokens": task.max_new_tokens,
         "stop": task.stop,
     }
@@ -175,6 +171,11 @@ def _metric(task: Task) -> dict[str, Any]:
 def _examples(examples: Iterable[Example]) -> list[dict[str, Any]]:
     fields = set(Example.model_fields)
     return [example.model_dump(mode="json", include=fields) for example in examples]
+
+
+def _items(items: Iterable[Item]) -> list[dict[str, Any]]:
+    # Slices change what a report says of scores, and no score.
+    return [item.model_dump(mode="json", exclude={"slices"}) for item in items]
 
 
 def _questions(items: Iterable[Item]) -> list[dict[str, Any]]:

@@ -22,6 +22,7 @@ from benchmarks.store import ArtifactStore, read_record, write_record
 from benchmarks.tasks.catalogue import load_task
 from strategies.data import Frozen
 from strategies.device import resolve_precision
+from strategies.errors import RunError
 from strategies.method import registry
 from strategies.training_record import Attempt, TrainingRecord
 
@@ -95,7 +96,7 @@ def _measure(given: argparse.Namespace, name: str, path: str, task: str, method:
         precision=resolve_precision("auto"),
     )
     file = given.out / cell.file_name
-    cell = read_record(file, Cell) if file.exists() else cell
+    cell = _as_kept(file, cell) if file.exists() else cell
     if cell.record is None:
         record, seconds = _train(cell, path, None)
         cell = cell.model_copy(
@@ -104,10 +105,28 @@ def _measure(given: argparse.Namespace, name: str, path: str, task: str, method:
         _keep(file, cell)
     for factor in FACTORS:
         if f"{factor:g}" not in cell.neighbours and cell.record is not None:
-            record, _ = _train(cell, path, cell.record.rate * factor)
+            # Of the settled rate, which a repetition may have lowered before weights were kept.
+            record, _ = _train(cell, path, cell.record.attempts[0].rate * factor)
             neighbours = {**cell.neighbours, f"{factor:g}": record.attempts[record.kept]}
             cell = cell.model_copy(update={"neighbours": neighbours})
             _keep(file, cell)
+
+
+def _as_kept(file: Path, wanted: Cell) -> Cell:
+    """The cell of a file.
+
+    Raises:
+        RunError: it was measured in another way than is wanted.
+    """
+    kept = read_record(file, Cell)
+    for name in ("train", "validation", "precision"):
+        there, asked = getattr(kept, name), getattr(wanted, name)
+        if there != asked:
+            raise RunError(
+                f"{file} was measured with {name} {there}, not {asked}. Ask for {there}, or give "
+                "another folder with --out."
+            )
+    return kept
 
 
 def _keep(file: Path, cell: Cell) -> None:

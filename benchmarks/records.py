@@ -25,7 +25,7 @@ class Response(Frozen):
         id: the item's id.
         text: the chosen label or the generated text.
         choice_logprobs: log-likelihood of every choice, in the order of the item's choices;
-            None when the answer was generated.
+            None when the answer was generated, or when a training diverged and they are no numbers.
         choice_is_greedy: whether greedy decoding would have produced each choice.
         prompt_tokens: tokens of the rendered prompt.
         output_tokens: tokens generated; 0 when a choice was scored.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from strategies.progress import Progress, silent
@@ -70,8 +71,7 @@ def train_until_improved(
     while True:
         number = len(attempts)
         saved = scratch / f"attempt-{number}"
-        trained = train(job, scratch / f"checkpoints-{number}", saved, progress)
-        release_memory()
+        trained = _trained_once(job, scratch / f"checkpoints-{number}", saved, progress)
         began = time.perf_counter()
         metric = None if check.start is None else check.measure(saved)
         checking = time.perf_counter() - began
@@ -93,6 +93,26 @@ def train_until_improved(
     shutil.rmtree(folder, ignore_errors=True)
     (scratch / f"attempt-{kept}").rename(folder)
     return Outcome(done[kept], tuple(attempts), kept)
+
+
+def _trained_once(job: TrainingJob, checkpoints: Path, saved: Path, progress: Progress) -> Trained:
+    """Train, or take what an earlier session finished and could not keep.
+
+    A finished training is never resumed: one that stopped early would go on from its last
+    checkpoint and end otherwise than without an interruption.
+    """
+    note = saved.with_suffix(".json")
+    if note.is_file():
+        if saved.is_dir():
+            return Trained(**json.loads(note.read_text(encoding="utf-8")))
+        note.unlink()
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    trained = train(job, checkpoints, saved, progress)
+    release_memory()
+    part = note.with_suffix(".part")
+    part.write_text(json.dumps(asdict(trained)), encoding="utf-8")
+    part.replace(note)
+    return trained
 
 
 def _improved(

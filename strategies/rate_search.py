@@ -102,7 +102,7 @@ class _ShortTrainings:
         )
         if self._start_loss is None:
             self._start_loss = mean_loss(trainer.validation_losses())
-        guard = SpikeGuard(self._start_loss)
+        guard = SpikeGuard(self._start_loss, job.settings.batch_size)
         short = _Short(trainer, self.steps, self._every, self._progress)
         trainer.add_callback(guard)
         trainer.add_callback(short)

@@ -40,9 +40,10 @@ _TOKENS_PER_MICRO_BATCH = {"cpu": 4_096, "cuda": 32_768}
 # full fine-tuning took a tenth longer so.
 _LEAST_TOKENS_SPARED = 128
 _ELAPSED, _START = "elapsed.json", "start.json"
-# A window of training losses this much above the validation loss at the start is a spike: the
-# factor, and the least difference in nats per token.
-_SPIKE_FACTOR, _SPIKE_NATS = 2.0, 0.5
+# A training loss this much above the validation loss at the start is high: the factor, and the
+# least difference in nats per token. A spike is a high loss in most steps of the last so many
+# examples: one batch of two has a high loss whenever a label is wrong and the model knows better.
+_SPIKE_FACTOR, _SPIKE_NATS, _SPIKE_EXAMPLES = 2.0, 0.5, 20
 
 
 @dataclass(frozen=True)
@@ -250,7 +251,7 @@ def train(
         callbacks=[clock, *_early_stopping(job.settings, bool(validation))],
     )
     start = _start_loss(trainer, checkpoints) if validation else None
-    guard = SpikeGuard(start)
+    guard = SpikeGuard(start, job.settings.batch_size)
     trainer.add_callback(guard)
     trainer.train(resume_from_checkpoint=last_whole_checkpoint(checkpoints))
     folder.mkdir(parents=True, exist_ok=True)
@@ -533,18 +534,33 @@ def validate_every(job: TrainingJob, examples: Sequence[object]) -> int:
 class SpikeGuard(TrainerCallback):
     """Ends a training whose loss spikes or is no longer a number."""
 
-    def __init__(self, start: float | None) -> None:
-        """Watch a training whose validation loss was `start` before the first step."""
+    def __init__(self, start: float | None, batch_size: int) -> None:
+        """Watch a training.
+
+        Args:
+            start: its validation loss before the first step, nats per token.
+            batch_size: examples per optimiser step.
+        """
         self._most = math.inf if start is None else max(start * _SPIKE_FACTOR, start + _SPIKE_NATS)
+        self._steps = math.ceil(_SPIKE_EXAMPLES / batch_size)
 
     def spiked(self, history: Sequence[dict[str, Any]]) -> bool:
         """Whether a training with this history spiked."""
-        losses = [entry["loss"] for entry in history if "loss" in entry]
-        return any(not math.isfinite(loss) or loss > self._most for loss in losses)
+        losses: list[float] = []  # of every step: an entry is the mean since the one before
+        for entry in history:
+            if "loss" in entry:
+                losses += [entry["loss"]] * (entry["step"] - len(losses))
+        if not all(map(math.isfinite, losses)):
+            return True
+        high = [loss > self._most for loss in losses]
+        return any(
+            sum(high[max(0, n - self._steps) : n]) * 2 > self._steps
+            for n in range(1, len(high) + 1)
+        )
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Stop at the first spike."""
-        if self.spiked(state.log_history[-1:]):
+        if self.spiked(state.log_history):
             control.should_training_stop = True
 
 

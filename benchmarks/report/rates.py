@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -62,15 +63,17 @@ def gap_to_best(cell: Cell) -> float | None:
     """By how much the best of the three rates has a lower loss, 0 where it is the settled one.
 
     Returns:
-        nats per token; None while one of the neighbours is missing. A rate at which training
-        diverged is worse than any other.
+        nats per token; None while one of the neighbours is missing, or where no training reached
+        a validation. Infinite where the training at the settled rate alone did not.
     """
     if cell.record is None or len(cell.neighbours) < 2:
         return None
     settled = cell.record.attempts[0].best_loss
     losses = [attempt.best_loss for attempt in cell.neighbours.values()]
     best = min((loss for loss in (settled, *losses) if loss is not None), default=None)
-    return None if settled is None or best is None else settled - best
+    if best is None:
+        return None
+    return math.inf if settled is None else settled - best
 
 
 def _table(cells: Sequence[Cell]) -> Table:

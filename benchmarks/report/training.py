@@ -12,7 +12,7 @@ NOT_IMPROVED = "training did not improve on the start"
 
 
 def training_in_short(comparison: Comparison) -> list[Text]:
-    """A sentence for each method of which this run says nothing, because training failed."""
+    """A sentence for each method whose training did not improve on the start."""
     names = [r.name for r in comparison.methods if r.unimproved]
     return [
         [
@@ -35,8 +35,8 @@ def training_blocks(comparison: Comparison) -> list[Block]:
             "Loss and metric on validation items, before the first step and with the weights "
             "that were kept; loss is in nats per token of the answers. A training whose loss "
             "does not fall, whose loss spikes, or whose metric falls by more than its standard "
-            "error did not improve on the start. It is repeated at a quarter of its learning "
-            "rate, at most twice, unless the plan fixes the rate."
+            "error at step 0 did not improve on the start. It is repeated at a quarter of "
+            "its learning rate, at most twice, unless the plan fixes the rate."
         ),
         Table(
             ("method", "learning rate", "loss before", "loss after", f"{metric} before",
@@ -128,8 +128,8 @@ def _margin(choice: RateChoice) -> str:
     )
     if choice.rate != choice.best_rate:
         return (
-            f"{said}. The lower rate was taken, because a rate that is too high does more harm in "
-            "the rest of a training."
+            f"{said}. The next lower rate was taken: its loss is within one standard error of the "
+            "lowest, and a rate that is too high does more harm in the rest of a training."
         )
     sure = choice.margin > 2 * choice.margin_error
     return f"{said}." if sure else f"{said}: the two are not separated."

@@ -120,6 +120,7 @@ def _sections(
 def _passages(path: Path, within: Path, problems: Problems) -> list[Passage]:
     suffix = path.suffix.lower()
     name = within.with_suffix("").as_posix()
+    problems.call(path, within.as_posix())
     if suffix in _MARKDOWN:
         return list(split_markdown(name, read_document(path, problems)))
     if suffix in _PAGES:
@@ -130,10 +131,10 @@ def _passages(path: Path, within: Path, problems: Problems) -> list[Passage]:
         text = read_document(path, problems).strip()
         return [Passage(id=name, text=text)] if text else []
     if suffix in _WITHOUT_TEXT:
-        problems.note(within.as_posix(), "holds no text to search and was left out")
+        problems.note(path, "holds no text to search and was left out")
         return []
     text = f"cannot be read as a document; convert it to one of: {_READ}, or take it out"
-    problems.add(within.as_posix(), text)
+    problems.add(path, text)
     return []
 
 

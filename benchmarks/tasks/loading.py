@@ -199,8 +199,11 @@ def _parse_spec(text: str, path: Path, problems: Problems) -> TaskSpec | None:
 def _note_invalid(error: ValidationError, path: Path, line: int | None, problems: Problems) -> None:
     for entry in error.errors(include_url=False, include_input=False, include_context=False):
         where = ".".join(str(part) for part in entry["loc"])
-        # YAML reads yes, no, true and 1 as something else than text.
-        hint = "; write it in quotes" if entry["loc"][:1] == ("labels",) else ""
+        # YAML reads yes, no (Norwegian), true and 1 as something else than text.
+        is_text = (
+            entry["loc"][:1] in (("labels",), ("language",)) and entry["type"] != "value_error"
+        )
+        hint = "; write it in quotes" if is_text else ""
         problems.add(path, f"{where or 'content'}: {entry['msg']}{hint}", line)
 
 

@@ -29,6 +29,7 @@ class Problems:
         self._lines: dict[tuple[str, str], list[int]] = {}
         self._notes: dict[tuple[str, str], list[int]] = {}
         self._units: dict[str, str] = {}
+        self._names: dict[Path, str] = {}
 
     def __bool__(self) -> bool:
         """Whether there is any problem."""
@@ -36,33 +37,40 @@ class Problems:
 
     def about(self, file: Path) -> bool:
         """Whether there is any problem of this file."""
-        return any(name == file.name for name, _ in self._lines)
+        return any(name == self._name(file) for name, _ in self._lines)
+
+    def call(self, file: Path, name: str) -> None:
+        """Name a file so in messages; others are named without their folders."""
+        self._names[file] = name
+
+    def _name(self, file: Path | str) -> str:
+        return file if isinstance(file, str) else self._names.get(file, file.name)
 
     def add(self, file: Path | str, message: str, line: int | None = None) -> None:
         """Note a problem of a file, or of one of its lines (counted from 1)."""
-        name = file if isinstance(file, str) else file.name
-        lines = self._lines.setdefault((name, message), [])
+        lines = self._lines.setdefault((self._name(file), message), [])
         if line is not None:
             lines.append(line)
 
     def note(self, file: Path | str, message: str, line: int | None = None) -> None:
         """Note what a user should know of a file, or of one of its lines (counted from 1)."""
-        name = file if isinstance(file, str) else file.name
-        lines = self._notes.setdefault((name, message), [])
+        lines = self._notes.setdefault((self._name(file), message), [])
         if line is not None:
             lines.append(line)
 
     def notes(self) -> tuple[str, ...]:
         """All notes, each with its file and lines."""
-        return tuple(self._place(*key[:1], lines) + key[1] for key, lines in self._notes.items())
+        return tuple(
+            f"{self._place(file, lines)}{message}" for (file, message), lines in self._notes.items()
+        )
 
     def count_entries(self, file: Path) -> None:
         """Say that the numbers of this file count the entries of a JSON list, not lines."""
-        self._units[file.name] = "entry"
+        self._units[self._name(file)] = "entry"
 
     def unit(self, file: Path | str, count: int) -> str:
         """What the numbers of a file count: "line" or "entry", in the plural where needed."""
-        unit = self._units.get(file if isinstance(file, str) else file.name, "line")
+        unit = self._units.get(self._name(file), "line")
         return unit if count == 1 else plural(unit)
 
     def raise_if_any(self) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.answerer import Prepared, prepare_arm, split_off
 from benchmarks.plan import Plan
+from benchmarks.records import Response
 from benchmarks.store import ArtifactStore
 from benchmarks.tasks.task import Item, Task
 from strategies.method import Method, registry
@@ -106,6 +107,21 @@ def test_a_rate_that_the_plan_fixes_is_neither_searched_nor_lowered(
     assert made.training.choice is None
     assert [attempt.rate for attempt in made.training.attempts] == [3e-4]
     assert not (tmp_path / "rates").exists()
+
+
+def test_answers_after_a_training_that_diverged_can_be_written_and_read(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    method = full(learning_rate=1e30)
+    made = prepared(tiny_model, colours(), method, 0, ArtifactStore(tmp_path))
+    assert made.training is not None
+    assert made.training.improved is False
+    test = colours().test
+    for free in (False, True):
+        answers = list(made.answerer.answer(test, free=free))
+        assert len(answers) == len(test)
+        for answer in answers:
+            assert Response.model_validate_json(answer.model_dump_json()) == answer
 
 
 def test_without_a_validation_split_a_fifth_of_the_training_items_stands_in(

@@ -7,6 +7,7 @@ from pathlib import Path
 from benchmarks.comparison import compare
 from benchmarks.report.content import report_blocks
 from benchmarks.report.markdown import markdown_text
+from strategies.training_record import RateTrial
 from tests.comparison.runs import Made, make_run, trained
 
 
@@ -41,6 +42,28 @@ def test_how_the_learning_rate_was_settled_and_how_weak_that_is_is_said(tmp_path
     assert "chose 0.0004; the first guess was 0.0001." in text
     assert "It was chosen on 24 validation items, which is few." in text
     assert "with a standard error of 0.080: the two are not separated." in text
+
+
+def test_a_lower_rate_is_explained_by_its_own_loss_not_by_the_second_lowest(
+    tmp_path: Path,
+) -> None:
+    # The second lowest loss is that of a higher rate and far off; the lower rate is near.
+    record = trained(improved=True)
+    assert record.choice is not None
+    choice = record.choice.model_copy(
+        update={
+            "rate": 1e-4,
+            "trials": tuple(
+                RateTrial(rate=rate, loss=loss, seconds=1.0)
+                for rate, loss in ((1e-4, 1.62), (4e-4, 1.5), (1.6e-3, 1.6))
+            ),
+            "margin": 0.1,
+            "margin_error": 0.01,
+        }
+    )
+    record = record.model_copy(update={"choice": choice})
+    text = report(tmp_path / "r", [Made("lora", [1.0] * 40, training=record)])
+    assert "The next lower rate was taken: its loss is within one standard error" in text
 
 
 def test_a_run_that_recorded_no_training_has_no_such_section(tmp_path: Path) -> None:

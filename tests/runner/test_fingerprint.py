@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from benchmarks.fingerprint import (
     answers_fingerprint,
     floor_fingerprint,
     scored_fingerprint,
+    start_fingerprint,
     weights_fingerprint,
 )
+from benchmarks.tasks.checks import Check
 from strategies.data import Passage
 from strategies.method import registry
 from tests.runner import material
@@ -24,6 +28,10 @@ def answers(name: str = "zero-shot", task=CORPUS, seed: int = 0, setting=None, *
 
 def weights(name: str, task=CORPUS, seed: int = 0) -> str:
     return weights_fingerprint(material.setting(), task, registry().method(name), seed)
+
+
+def start(name: str, task=CORPUS, seed: int = 0) -> str:
+    return start_fingerprint(material.setting(), task, registry().method(name), seed)
 
 
 def changed(split: str, **fields):
@@ -87,6 +95,35 @@ def test_a_plain_adapter_is_shared_between_lora_and_rag_lora() -> None:
     assert weights("lora") != weights("lora", seed=1)
 
 
+def test_whatever_decides_whether_a_training_helped_changes_the_weights() -> None:
+    check = Check(name="short", kind="max_words", limit=3)
+    others = [
+        # Items of one group are set aside together where there is no validation split.
+        changed("train", group="one incident"),
+        changed("validation", checks=(check,)),
+        CORPUS.model_copy(update={"checks": (check,)}),
+        CORPUS.model_copy(update={"language": "tr"}),
+        CORPUS.model_copy(update={"labels": ("billing",)}),
+    ]
+    for other in others:
+        assert weights("lora", other) != weights("lora")
+        assert start("lora", other) != start("lora")
+
+
+def test_a_changed_database_changes_the_weights_that_are_judged_by_it(tmp_path: Path) -> None:
+    database = tmp_path / "facts.sqlite"
+    judged = CORPUS.model_copy(update={"metric": "execution_match", "database": database})
+    database.write_bytes(b"one")
+    before = weights("lora", judged), start("lora", judged)
+    database.write_bytes(b"two")
+    assert weights("lora", judged) != before[0]
+    assert start("lora", judged) != before[1]
+
+
+def test_slices_change_no_weights() -> None:
+    assert weights("lora", changed("train", slices=(("channel", "mail"),))) == weights("lora")
+
+
 def test_floors_do_not_depend_on_the_language_model() -> None:
     one = floor_fingerprint(material.setting(), CORPUS, "majority", 1)
     assert one == floor_fingerprint(
@@ -107,7 +144,7 @@ def test_fingerprints_are_pinned() -> None:
         scored_fingerprint("a", material.plan(), material.task(), {})
         == "e0c5bc0ee07e9b000dc5ca9a51a8017a63c2470d6153f8a04cde82a2e2ebd5c9"
     )
-    assert weights("lora") == "e1e275b24648d3593734a24ffb79b42d8795b91669abf3c39369cb73be1e40c4"
+    assert weights("lora") == "d69c204219b324d55186175be55a05f49d4437c51f2b91cf32d1a00f1e87f7d7"
     assert (
         floor_fingerprint(material.setting(), CORPUS, "majority", 1)
         == "1fa28cf61a3feee4ea25752578b9a05a47ec52f3dd91ed73f76d6afeb1e816eb"

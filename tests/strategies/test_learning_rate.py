@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,13 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import GPTNeoXConfig, LlamaConfig, Qwen2Config
+from transformers import AutoModelForCausalLM, GPTNeoXConfig, LlamaConfig, Qwen2Config
 
 from strategies.attempts import Check, train_until_improved
 from strategies.learning_rate import lora_rate
 from strategies.rate_search import choose_rate, chosen_rate
 from strategies.search import Measured, Trial
-from strategies.training import train
+from strategies.training import SpikeGuard, train
 from strategies.weights.full import FullWeights
 from strategies.weights.peft import LoraWeights
 from tests.strategies.test_training import training_job
@@ -134,15 +135,17 @@ def test_a_training_that_never_helps_is_repeated_twice_at_a_quarter_of_the_rate(
 ) -> None:
     # The metric falls however low the rate is.
     check = Check(start=1.0, measure=lambda folder: 0.0, items=50, repeat=True)
-    outcome = train_until_improved(
-        training_job(tiny_model, learning_rate=1e-3), check, tmp_path, tmp_path / "weights"
-    )
+    job = training_job(tiny_model, learning_rate=1e-3)
+    outcome = train_until_improved(job, check, tmp_path, tmp_path / "weights")
     assert [a.rate for a in outcome.attempts] == pytest.approx([1e-3, 2.5e-4, 6.25e-5])
     assert [a.improved for a in outcome.attempts] == [False, False, False]
     losses = [a.best_loss for a in outcome.attempts]
     assert losses[outcome.kept] == min(loss for loss in losses if loss is not None)
+    best = job.at_rate(outcome.attempts[outcome.kept].rate)
+    train(best, tmp_path / "c", tmp_path / "alone")
     kept = load_file(tmp_path / "weights" / "model.safetensors")
-    assert kept
+    alone = load_file(tmp_path / "alone" / "model.safetensors")
+    assert all(torch.equal(kept[name], alone[name]) for name in alone)
 
 
 def test_a_rate_that_the_plan_fixes_is_not_lowered(tiny_model: Path, tmp_path: Path) -> None:
@@ -175,6 +178,73 @@ def test_a_loss_that_spikes_ends_the_training_which_is_repeated_lower(
     assert outcome.attempts[0].spiked
     assert outcome.attempts[0].improved is False
     assert len(outcome.attempts) > 1
+
+
+def logged(losses: list[float], every: int = 1) -> list[dict[str, float]]:
+    return [{"step": every * n, "loss": loss} for n, loss in enumerate(losses, start=1)]
+
+
+@pytest.mark.parametrize(
+    ("history", "spiked"),
+    [
+        # The loss is 1 before training, so above 2 is high; a batch has two examples.
+        (logged([0.2] * 9 + [50.0] * 5 + [0.2] * 10), False),
+        (logged([0.2] * 9 + [2.1] * 6), True),
+        (logged([2.1, 0.2] * 20), False),
+        (logged([2.1] * 5), False),
+        (logged([0.2, 2.1, 2.1], every=5), True),
+        (logged([0.2, 2.1, 1.9], every=5), False),
+        (logged([0.2, 2.1], every=20), True),
+        (logged([0.2, math.nan]), True),
+        ([{"step": 1, "loss": 0.2}, {"step": 1, "eval_loss": math.nan}], False),
+    ],
+)
+def test_a_spike_is_a_high_loss_in_most_steps_of_twenty_examples(
+    history: list[dict[str, float]], spiked: bool
+) -> None:
+    assert SpikeGuard(1.0, batch_size=2).spiked(history) is spiked
+
+
+def test_one_wrong_label_in_a_small_training_set_is_no_spike(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    job = training_job(tiny_model, learning_rate=3e-3, epochs=20, batch_size=2)
+    train(job, tmp_path / "c", tmp_path / "sure")
+    (prompt, example), *others = job.examples
+    wrong = (prompt, example.model_copy(update={"outputs": ("zq",)}))
+    sure = replace(
+        job,
+        load_base=lambda: AutoModelForCausalLM.from_pretrained(tmp_path / "sure", dtype="float32"),
+        examples=[*job.examples, *others, wrong],
+    )
+    trained = train(sure.at_rate(1e-4), tmp_path / "d", tmp_path / "w")
+    assert trained.start_loss is not None
+    highest = max(point.get("train_loss", 0.0) for point in trained.curve)
+    assert highest > 2 * trained.start_loss + 0.5
+    assert not trained.spiked
+
+
+def test_a_finished_training_does_not_go_on_after_an_interruption(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    # It stops early, and is interrupted while its metric is measured.
+    job = training_job(tiny_model, learning_rate=1.0, epochs=20, batch_size=2, patience=2)
+    check = Check(start=0.5, measure=lambda folder: 0.5, items=50, repeat=False)
+    whole = train_until_improved(job, check, tmp_path / "a", tmp_path / "whole")
+
+    def stop(folder: Path) -> float:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_until_improved(job, replace(check, measure=stop), tmp_path / "b", tmp_path / "parts")
+    parts = train_until_improved(job, check, tmp_path / "b", tmp_path / "parts")
+    assert [p["step"] for p in parts.trained.curve] == [p["step"] for p in whole.trained.curve]
+    # Weights that were kept by a session that ended before they were published are lost.
+    again = train_until_improved(job, check, tmp_path / "b", tmp_path / "again")
+    assert [p["step"] for p in again.trained.curve] == [p["step"] for p in whole.trained.curve]
+    first = load_file(tmp_path / "whole" / "model.safetensors")
+    second = load_file(tmp_path / "again" / "model.safetensors")
+    assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_nobody_knows_whether_a_training_without_validation_helped(

@@ -573,6 +573,17 @@ def test_a_document_that_needs_converting_is_refused_with_what_to_do(tmp_path: P
     assert "is no folder, and so holds no passage" in missing.text()
 
 
+def test_documents_of_one_name_in_several_folders_are_told_apart(tmp_path: Path) -> None:
+    for folder in ("north", "south"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "hours.md").write_bytes(
+            b"Open until 6\n" if folder == "north" else b"\xe9"
+        )
+    problems = Problems("", "")
+    read_corpus(tmp_path, problems)
+    assert "south/hours.md line 1: is not UTF-8" in problems.text()
+
+
 def test_half_a_character_in_a_corpus_is_named_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"id": "a", "text": "x"}\n{"id": "b", "text": "\\ud83d"}\n')
     problems = Problems("", "")

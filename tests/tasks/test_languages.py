@@ -16,6 +16,7 @@ import pytest
 import sacrebleu
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nltk.langnames import iso639short
 from rouge_score.rouge_scorer import RougeScorer
 from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -526,6 +527,29 @@ def test_the_tfidf_floor_knows_words_of_any_script(
 )  # fmt: skip
 def test_a_language_is_a_code_a_name_or_a_tag(said: str, wanted: str) -> None:
     assert language_tag(said) == wanted
+
+
+def test_codes_of_three_letters_are_those_of_two_where_there_are_such() -> None:
+    # The table of NLTK, after ISO 639-3; sh was withdrawn.
+    for longer, code in iso639short.items():
+        assert language_tag(longer) == (longer if code == "sh" else code)
+    assert language_tag("eng-GB") == "en-GB"
+    assert language_tag("GER") == "de"
+    assert language_tag("yue") == "yue"
+
+
+def test_rules_of_a_language_hold_under_its_code_of_three_letters() -> None:
+    assert score("exact_match", "the shop", "shop", "eng") == 1
+    assert score("exact_match", "IŞIK", "ışık", "tur") == 1
+
+
+def test_norwegian_without_quotes_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "task.yaml").write_text(
+        "id: t\ntitle: T\nkind: qa\ninstruction: Answer.\nmetric: token_f1\nlanguage: no\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(DataError, match=r"language: .*; write it in quotes"):
+        load_folder(tmp_path)
 
 
 @pytest.mark.parametrize("said", ["xx", "Klingonese", "e", "en-", "日本語"])
