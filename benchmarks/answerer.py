@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import time
@@ -17,7 +16,7 @@ from benchmarks.plan import Plan
 from benchmarks.records import Cost, CurvePoint, Response
 from benchmarks.store import Artifact, ArtifactStore, read_record, write_record
 from benchmarks.tasks.catalogue import LM_EVAL
-from benchmarks.tasks.metrics import aggregate
+from benchmarks.tasks.metrics import METRICS, aggregate
 from benchmarks.tasks.task import Item, Task, fixed_order
 from strategies.data import Example, Prompt
 from strategies.device import resolve_device, set_threads, torch_dtype
@@ -27,7 +26,7 @@ from strategies.method import Method, Prompter
 from strategies.models import load_config, load_model, load_tokenizer, resolve, rounded
 from strategies.progress import Progress
 from strategies.settings import Precision
-from strategies.training_record import RateChoice, TrainingRecord
+from strategies.training_record import RateChoice, Scored, TrainingRecord
 
 if TYPE_CHECKING:
     from strategies.inference import Engine
@@ -358,23 +357,20 @@ class _Preparation:
 
         return read_record(artifacts.obtain("rates", fingerprint, make).path / _RATE, RateChoice)
 
-    def _start_metric(self, setting: Setting, artifacts: ArtifactStore) -> float | None:
+    def _start_metric(self, setting: Setting, artifacts: ArtifactStore) -> Scored:
         """The task's metric on validation items before training, the same for many methods."""
         fingerprint = start_fingerprint(setting, self.task, self.method, self.seed)
 
         def make(draft: Path) -> Cost:
-            value = {"metric": self._metric(None)}
-            (draft / _START).write_text(json.dumps(value), encoding="utf-8")
+            write_record(draft / _START, self._metric(None))
             return Cost()
 
-        found = artifacts.obtain("starts", fingerprint, make).path / _START
-        value: float | None = json.loads(found.read_text(encoding="utf-8"))["metric"]
-        return value
+        return read_record(artifacts.obtain("starts", fingerprint, make).path / _START, Scored)
 
     def _train(
         self,
         choice: RateChoice | None,
-        start: float | None,
+        start: Scored,
         scratch: Path,
         folder: Path,
         progress: Progress,
@@ -387,8 +383,7 @@ class _Preparation:
             job = job.at_rate(
                 choice.rate if choice else job.weights.first_rate(load_config(self.model))
             )
-        items = len(self._metric_items())
-        check = Check(start, self._metric, items, repeat=not fixed)
+        check = Check(start if start.items else None, self._metric, repeat=not fixed)
         outcome = train_until_improved(job, check, scratch, folder / _WEIGHTS, progress)
         points = [CurvePoint.model_validate(point) for point in outcome.trained.curve]
         (folder / _CURVE).write_text(
@@ -398,9 +393,9 @@ class _Preparation:
             choice=choice,
             validation_items=len(job.validation),
             held_out=0 if self.data.validation else len(job.validation),
-            metric_items=0 if start is None else items,
+            metric_items=len(start.items),
             start_loss=outcome.trained.start_loss,
-            start_metric=start,
+            start_metric=start.value,
             attempts=outcome.attempts,
             kept=outcome.kept,
             left_out=outcome.trained.left_out,
@@ -454,11 +449,11 @@ class _Preparation:
             return ()  # lm-eval scores the items of its own test split alone.
         return self._splits()[1][:_MOST_METRIC_ITEMS]
 
-    def _metric(self, saved: Path | None) -> float | None:
+    def _metric(self, saved: Path | None) -> Scored:
         """The task's metric on validation items, answered as the training examples are shown."""
         items = self._metric_items()
         if not items:
-            return None
+            return Scored(value=None)
         answerer = StrategyAnswerer(
             self._engine(saved),
             _ShownAsInTraining(
@@ -468,8 +463,16 @@ class _Preparation:
             self.task.stop,
             tuned=saved is not None,
         )
-        texts = {response.id: response.text for response in answerer.answer(items)}
-        return aggregate(self.task, self.task.metric, items, [texts[item.id] for item in items])
+        answers = {response.id: response.text for response in answerer.answer(items)}
+        texts = [answers[item.id] for item in items]
+        # An item has no macro-F1 of its own: it is right or wrong.
+        name = "accuracy" if self.task.metric == "macro_f1" else self.task.metric
+        value = METRICS[name].item
+        each = [value(self.task, item, text) for item, text in zip(items, texts, strict=True)]
+        return Scored(
+            value=aggregate(self.task, self.task.metric, items, texts),
+            items=tuple(found or 0.0 for found in each),
+        )
 
     def _load_base(self) -> Any:
         return load_model(self.model, "fp32", self.device)

@@ -9,13 +9,15 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import stdev
 
 from strategies.progress import Progress, silent
 from strategies.training import Trained, TrainingJob, release_memory, train
-from strategies.training_record import Attempt
+from strategies.training_record import Attempt, Scored
 
 # How often a training that did not help is repeated, and by how much its rate falls each time.
 _REPEATS, _FACTOR = 2, 4.0
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -41,13 +43,11 @@ class Check:
         start: the task's metric on validation items before training; None where it is not
             measured.
         measure: the same of the weights in a folder.
-        items: how many validation items it is measured on.
         repeat: whether a training that did not help is repeated at a lower rate.
     """
 
-    start: float | None
-    measure: Callable[[Path], float | None]
-    items: int
+    start: Scored | None
+    measure: Callable[[Path], Scored]
     repeat: bool
 
 
@@ -79,9 +79,9 @@ def train_until_improved(
             Attempt(
                 rate=job.rate,
                 best_loss=trained.best_loss,
-                metric=metric,
+                metric=metric.value if metric else None,
                 spiked=trained.spiked,
-                improved=_improved(trained, check.start, metric, check.items),
+                improved=_improved(trained, check.start, metric),
                 seconds=trained.seconds + checking,
             )
         )
@@ -115,28 +115,36 @@ def _trained_once(job: TrainingJob, checkpoints: Path, saved: Path, progress: Pr
     return trained
 
 
-def _improved(
-    trained: Trained, start: float | None, metric: float | None, items: int
-) -> bool | None:
+def _improved(trained: Trained, start: Scored | None, now: Scored | None) -> bool | None:
     """Whether validation is better than before the first step; None without validation.
 
-    The loss must be lower, and the task's metric must not have fallen by more than its standard
-    error at the start: a model that gives the most frequent label to everything can have a lower
-    loss than an untrained one.
+    The loss must be lower, and the task's metric must not have fallen: a model that gives the most
+    frequent label to everything can have a lower loss than an untrained one.
     """
     if trained.start_loss is None:
         return None
     best = trained.best_loss
     if trained.spiked or best is None or best >= trained.start_loss:
         return False
-    if start is None or metric is None:
-        return True
-    return metric >= start - _standard_error(start, items)
+    return start is None or now is None or not has_fallen(start, now)
 
 
-def _standard_error(share: float, items: int) -> float:
-    """Of a mean in [0, 1] over so many items, at most."""
-    return math.sqrt(share * (1 - share) / items)
+def has_fallen(start: Scored, now: Scored) -> bool:
+    """Whether a metric is lower by more than the standard error of the difference.
+
+    Args:
+        start: before training.
+        now: afterwards, on the same items.
+    """
+    if start.value is None or now.value is None:
+        return False
+    pairs = zip(start.items, now.items, strict=True)
+    differences = [before - after for before, after in pairs]
+    if len(differences) < 2:
+        return now.value < start.value
+    error = stdev(differences) / math.sqrt(len(differences))
+    # The change of a single item equals its own standard error.
+    return start.value - now.value > error + _ROUNDING
 
 
 def _lowest(attempts: list[Attempt]) -> int:

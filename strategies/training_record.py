@@ -51,6 +51,18 @@ class RateChoice(Frozen):
         return min(losses, key=lambda rate: losses[rate], default=None)
 
 
+class Scored(Frozen):
+    """The task's metric on validation items.
+
+    Attributes:
+        value: over all of them; None where it is not defined.
+        items: the value of each, in their order.
+    """
+
+    value: float | None
+    items: tuple[float, ...] = ()
+
+
 class Attempt(Frozen):
     """One whole training.
 

@@ -34,8 +34,8 @@ def training_blocks(comparison: Comparison) -> list[Block]:
         Paragraph(
             "Loss and metric on validation items, before the first step and with the weights "
             "that were kept; loss is in nats per token of the answers. A training whose loss "
-            "does not fall, whose loss spikes, or whose metric falls by more than its standard "
-            "error at step 0 did not improve on the start. It is repeated at a quarter of "
+            "does not fall, whose loss spikes, or whose metric falls by more than the standard "
+            "error of the difference did not improve on the start. It is repeated at a quarter of "
             "its learning rate, at most twice, unless the plan fixes the rate."
         ),
         Table(

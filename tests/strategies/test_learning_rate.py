@@ -12,17 +12,19 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, GPTNeoXConfig, LlamaConfig, Qwen2Config
 
-from strategies.attempts import Check, train_until_improved
+from strategies.attempts import Check, has_fallen, train_until_improved
 from strategies.learning_rate import lora_rate
 from strategies.rate_search import choose_rate, chosen_rate
 from strategies.search import Measured, Trial
 from strategies.training import SpikeGuard, train
+from strategies.training_record import Scored
 from strategies.weights.full import FullWeights
 from strategies.weights.peft import LoraWeights
 from tests.strategies.test_training import training_job
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
-NO_METRIC = Check(start=None, measure=lambda folder: None, items=0, repeat=True)
+NO_METRIC = Check(start=None, measure=lambda folder: Scored(value=None), repeat=True)
+GOOD, BAD = Scored(value=1.0, items=(1.0,) * 50), Scored(value=0.0, items=(0.0,) * 50)
 
 
 # Values worked out by hand from the formula of tinker-cookbook, hyperparam_utils.py.
@@ -134,7 +136,7 @@ def test_a_training_that_never_helps_is_repeated_twice_at_a_quarter_of_the_rate(
     tiny_model: Path, tmp_path: Path
 ) -> None:
     # The metric falls however low the rate is.
-    check = Check(start=1.0, measure=lambda folder: 0.0, items=50, repeat=True)
+    check = Check(start=GOOD, measure=lambda folder: BAD, repeat=True)
     job = training_job(tiny_model, learning_rate=1e-3)
     outcome = train_until_improved(job, check, tmp_path, tmp_path / "weights")
     assert [a.rate for a in outcome.attempts] == pytest.approx([1e-3, 2.5e-4, 6.25e-5])
@@ -149,25 +151,40 @@ def test_a_training_that_never_helps_is_repeated_twice_at_a_quarter_of_the_rate(
 
 
 def test_a_rate_that_the_plan_fixes_is_not_lowered(tiny_model: Path, tmp_path: Path) -> None:
-    check = Check(start=1.0, measure=lambda folder: 0.0, items=50, repeat=False)
+    check = Check(start=GOOD, measure=lambda folder: BAD, repeat=False)
     outcome = train_until_improved(
         training_job(tiny_model, learning_rate=1e-3), check, tmp_path, tmp_path / "weights"
     )
     assert [(a.rate, a.improved) for a in outcome.attempts] == [(1e-3, False)]
 
 
-def test_a_metric_within_its_standard_error_of_the_start_has_not_fallen(
-    tiny_model: Path, tmp_path: Path
+def shares(right: int, of: int) -> Scored:
+    return Scored(value=right / of, items=(1.0,) * right + (0.0,) * (of - right))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "fallen"),
+    [
+        # One item of 100 less: a difference of .01 with a standard error of .01.
+        (shares(100, 100), shares(99, 100), False),
+        # Nine items less: .09 with a standard error of .0288.
+        (shares(46, 100), shares(37, 100), True),
+        (shares(46, 100), shares(60, 100), False),
+        # Half of the items change, as many up as down but for two: .02 with one of .0710.
+        (shares(50, 100), Scored(value=0.48, items=(0.0,) * 26 + (1.0,) * 48 + (0.0,) * 26), False),
+        # The majority class: macro-F1 falls though as many items are right.
+        (
+            Scored(value=0.353, items=(1.0,) * 40 + (0.0,) * 60),
+            Scored(value=0.124, items=(0.0,) * 20 + (1.0,) * 33 + (0.0,) * 47),
+            True,
+        ),
+        (Scored(value=None), Scored(value=None), False),
+    ],
+)
+def test_a_metric_has_fallen_if_it_lost_more_than_the_error_of_the_difference(
+    before: Scored, after: Scored, fallen: bool
 ) -> None:
-    # The standard error of .5 over 100 items is .05.
-    for metric, improved in ((0.46, True), (0.44, False)):
-        outcome = train_until_improved(
-            training_job(tiny_model, learning_rate=1e-3),
-            Check(start=0.5, measure=lambda folder, m=metric: m, items=100, repeat=False),
-            tmp_path / f"{metric}",
-            tmp_path / f"{metric}" / "weights",
-        )
-        assert [a.improved for a in outcome.attempts] == [improved]
+    assert has_fallen(before, after) == fallen
 
 
 def test_a_loss_that_spikes_ends_the_training_which_is_repeated_lower(
@@ -229,7 +246,7 @@ def test_a_finished_training_does_not_go_on_after_an_interruption(
 ) -> None:
     # It stops early, and is interrupted while its metric is measured.
     job = training_job(tiny_model, learning_rate=1.0, epochs=20, batch_size=2, patience=2)
-    check = Check(start=0.5, measure=lambda folder: 0.5, items=50, repeat=False)
+    check = Check(start=GOOD, measure=lambda folder: GOOD, repeat=False)
     whole = train_until_improved(job, check, tmp_path / "a", tmp_path / "whole")
 
     def stop(folder: Path) -> float:
