@@ -77,7 +77,7 @@ def compare(run: Run, inputs: Mapping[str, str] | None = None) -> Comparison:
         run=run.manifest,
         seeds=run.plan.seeds,
         limits=run.plan.limits,
-        latency_items=run.plan.latency_items,
+        latency_items=min(run.plan.latency_items, len(table.ids)),
         recommendation=run.recommendation,
         methods=tuple(sorted(results, key=_order)),
         leader=leader,

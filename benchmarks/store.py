@@ -100,7 +100,8 @@ def _how_to_mend(path: Path) -> str:
 
 def _problems(error: ValidationError) -> str:
     return "; ".join(
-        f"{'.'.join(map(str, part['loc'])) or 'whole'}: {part['msg']}" for part in error.errors()
+        f"{'.'.join(map(str, part['loc'])) or 'whole'}: {part['msg'].removeprefix('Value error, ')}"
+        for part in error.errors()
     )
 
 
