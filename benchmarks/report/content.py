@@ -188,7 +188,8 @@ def _resolution(comparison: Comparison) -> str:
     if comparison.typical_detectable is None:
         return "The smallest difference that this sample can show is not defined here."
     one = numbers.unsigned_points(comparison.typical_detectable)
-    many = numbers.unsigned_points(comparison.typical_detectable_corrected)
+    corrected = comparison.typical_detectable_corrected
+    many = "not defined" if corrected is None else numbers.unsigned_points(corrected)
     return (
         f"The smallest difference that this sample finds with 80 % power is {one} points for one "
         f"pair of methods (median over pairs), {many} after correction for all pairs. Smaller "

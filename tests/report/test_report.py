@@ -378,3 +378,10 @@ def test_a_floor_that_is_separated_above_the_leader_is_said_to_be(tmp_path: Path
     text = render(compare(make_run(tmp_path / "r", arms)), "md")["report.md"].decode()
     in_short = text.partition("## In short")[2].partition("##")[0]
     assert "**No method is separated above it, and it is separated above zero-shot:" in in_short
+
+
+def test_a_prompt_that_fits_no_context_is_missing_and_not_called_cut(tmp_path: Path) -> None:
+    arms = [Made("zero-shot", [0.0] + [1.0] * 9, refused=1, truncated=1)]
+    text = render(compare(make_run(tmp_path / "r", arms)), "md")["report.md"].decode()
+    assert "zero-shot: 1 answer is missing and counts as wrong:" in text
+    assert "Prompts cut to fit" not in text
