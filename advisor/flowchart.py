@@ -636,7 +636,10 @@ def _validated(data: dict[str, Any], origin: str) -> Flowchart:
     try:
         return Flowchart.model_validate(data)
     except ValidationError as error:
-        found = [f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors()]
+        found = [
+            f"{'.'.join(map(str, p['loc']))}: {p['msg'].removeprefix('Value error, ')}"
+            for p in error.errors()
+        ]
     raise _refusal(origin, found)
 
 

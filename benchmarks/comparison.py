@@ -77,7 +77,7 @@ def compare(run: Run, inputs: Mapping[str, str] | None = None) -> Comparison:
         run=run.manifest,
         seeds=run.plan.seeds,
         limits=run.plan.limits,
-        latency_items=run.plan.latency_items,
+        latency_items=min(run.plan.latency_items, len(table.ids)),
         recommendation=run.recommendation,
         methods=tuple(sorted(results, key=_order)),
         leader=leader,
@@ -166,7 +166,11 @@ def _result(name: str, run: Run, table: ScoreTable) -> MethodResult:
         recall_at_k=_mean(r.arm.recall_at_k for r in finished),
         items=len(table.ids) if finished else 0,
         unanswered=table.unanswered(name),
-        truncated=sum(response.truncated for r in finished for response in r.responses),
+        truncated=sum(
+            response.truncated and not response.refused
+            for r in finished
+            for response in r.responses
+        ),
         unimproved=any(r.arm.training and r.arm.training.improved is False for r in finished),
         cost=_cost([r.arm.cost for r in finished]),
         reused=tuple(sorted({what for r in finished for what in r.arm.reused})),
@@ -558,8 +562,9 @@ def _refused_notes(run: Run) -> list[str]:
         if result.arm.status == "finished":
             refused[result.arm.name] += sum(1 for each in result.responses if each.refused)
     return [
-        f"{number} of the answers of {name} are missing and count as wrong: the input alone does "
-        "not fit into the model's context. responses.jsonl names each and its length."
+        f"{name}: {number} {'answer is' if number == 1 else 'answers are'} missing and "
+        f"{'counts' if number == 1 else 'count'} as wrong: the input alone does not fit into the "
+        "model's context. responses.jsonl names each and its length."
         for name, number in refused.items()
         if number
     ]
@@ -645,7 +650,7 @@ def _run_differences(a: RunManifest, b: RunManifest) -> tuple[str, ...]:
         "model SHA-256": (a.model_sha256, b.model_sha256),
         "embedder SHA-256": (a.embedder_sha256, b.embedder_sha256),
         "task SHA-256": (a.task.sha256, b.task.sha256),
-        "training items": (a.task.train, b.task.train),
+        "number of training items": (a.task.train, b.task.train),
         "precision": (a.environment.precision, b.environment.precision),
         "processor": (a.environment.cpu, b.environment.cpu),
         "GPU": (a.environment.gpu or "none", b.environment.gpu or "none"),

@@ -59,7 +59,7 @@ class MethodResult(Frozen):
         recall_at_k: share of items with gold passages for which one was shown.
         items: items that count.
         unanswered: items without a value that other methods have; they count as 0.
-        truncated: prompts that had to be cut, over all seeds.
+        truncated: prompts that were cut and then fit, over all seeds.
         unimproved: whether training did not improve on the start at some seed; then no
             conclusion about the method is drawn from its score.
         cost: mean over finished seeds; memory is the largest.

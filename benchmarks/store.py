@@ -10,6 +10,7 @@ import fcntl
 import json
 import logging
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -25,6 +26,7 @@ from pydantic import Field, ValidationError
 from benchmarks.checksums import sealed, unsealed
 from benchmarks.plan import Plan
 from benchmarks.records import Arm, Cost, ItemScore, Response, RunManifest
+from benchmarks.tasks.problems import shown
 from strategies.data import Frozen
 from strategies.errors import RunError
 from strategies.hashing import sha256_of_file
@@ -33,6 +35,8 @@ from strategies.home import home
 log = logging.getLogger(__name__)
 T = TypeVar("T", bound=Frozen)
 
+# How pydantic names the branches of a union of types that `benchmarks.plan` uses.
+_BRANCH = re.compile(r"constrained-|literal\[")
 _HOW_MADE = "A run folder is made by: advisor bench PLAN --out FOLDER"
 ANSWER_FILES = ("responses.jsonl", "free.jsonl", "latency.jsonl")
 # How long an orphaned worker may take to notice that its parent was killed.
@@ -99,8 +103,20 @@ def _how_to_mend(path: Path) -> str:
 
 
 def _problems(error: ValidationError) -> str:
+    """Every problem with its place and, where it is a plain value, what stands there."""
+    said: dict[str, list[str]] = {}
+    given: dict[str, str] = {}
+    for part in error.errors():
+        # What pydantic calls the branches of a union is no place in the file.
+        places = [str(each) for each in part["loc"] if not _BRANCH.match(str(each))]
+        place = ".".join(places) or "whole"
+        said.setdefault(place, []).append(part["msg"].removeprefix("Value error, "))
+        if isinstance(part["input"], str | int | float):
+            given[place] = f", not {shown(part['input'])}"
+    # A list whose items are wrong is also called too short, though it is not.
+    within = [place for place in said if not any(each.startswith(f"{place}.") for each in said)]
     return "; ".join(
-        f"{'.'.join(map(str, part['loc'])) or 'whole'}: {part['msg']}" for part in error.errors()
+        f"{place}: {' or '.join(said[place])}{given.get(place, '')}" for place in within
     )
 
 

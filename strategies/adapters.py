@@ -108,7 +108,7 @@ def digest_of_adapter(folder: Path, files: list[Path], base: str) -> str:
 
 
 def has_tokenizer(folder: Path) -> bool:
-    """Whether an adapter brings a tokenizer of its own."""
+    """Whether a folder holds a tokenizer of its own."""
     return any(file.is_file() for pattern in _VOCABULARIES for file in folder.glob(pattern))
 
 

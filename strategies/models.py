@@ -443,6 +443,7 @@ def load_model(resolved: ResolvedModel, precision: Precision, device: str) -> An
     Raises:
         ModelError: transformers cannot load what lies there.
     """
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
     from strategies.device import torch_dtype
@@ -459,6 +460,11 @@ def load_model(resolved: ResolvedModel, precision: Precision, device: str) -> An
             trust_remote_code=False,
             output_loading_info=True,
         )
+    except SafetensorError as error:
+        raise ModelError(
+            f"The safetensors in {resolved.path} are damaged or not whole ({error}). Copy or "
+            "download them again."
+        ) from error
     except (OSError, ValueError, ImportError) as error:
         raise ModelError(f"{resolved.path} cannot be loaded as a model: {_why(error)}") from error
     missing = sorted(found["missing_keys"])
@@ -493,6 +499,11 @@ def load_tokenizer(resolved: ResolvedModel) -> Any:
 
     if resolved.base is not None and not adapters.has_tokenizer(resolved.path):
         return load_tokenizer(resolved.base)
+    if not adapters.has_tokenizer(resolved.path):
+        raise ModelError(
+            f"{resolved.path} holds no tokenizer. Copy the model's tokenizer.json and "
+            "tokenizer_config.json into it."
+        )
     safe: dict[str, Any] = {"trust_remote_code": False}
     try:
         if resolved.base is not None:  # no config.json beside the tokenizer says what it is

@@ -52,5 +52,8 @@ def mapping(text: str, name: str) -> dict[str, Any]:
 
 def problems(error: ValidationError) -> str:
     """Every problem of an entry, with its place."""
-    found = (".".join(str(part) for part in e["loc"]) + ": " + e["msg"] for e in error.errors())
+    found = (
+        ".".join(str(part) for part in e["loc"]) + ": " + e["msg"].removeprefix("Value error, ")
+        for e in error.errors()
+    )
     return "; ".join(found)

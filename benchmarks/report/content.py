@@ -114,6 +114,9 @@ def _leader(comparison: Comparison) -> Text:
     others = [name for name in comparison.tied[1:] if name not in failed]
     if others:
         return [*said, "This sample does not separate it from ", Strong(", ".join(others)), "."]
+    scored = [r for r in comparison.methods if r.standing and not r.floor]
+    if not any(r.name not in (best.name, *failed) for r in scored):
+        return [*said, "No other method has a score to compare it with."]
     trained = " and whose training, if any, improved on the start" if failed else ""
     return [*said, f"It is separated from every other method that finished{trained}."]
 
@@ -160,7 +163,10 @@ def _floor(comparison: Comparison) -> list[Text]:
     if comparison.above_floor:
         above = ", ".join(comparison.above_floor)
         return [[*said, f"Separated above it: {above}."]]
-    verdict = "No method is separated above it: this sample shows no need for a language model."
+    ahead = f", and it is separated above {comparison.leader}" if floor.standing == "ahead" else ""
+    verdict = (
+        f"No method is separated above it{ahead}: this sample shows no need for a language model."
+    )
     if any(r.unimproved for r in comparison.methods):
         verdict = (
             "No method is separated above it, but not every training improved on the start, so "
@@ -182,7 +188,8 @@ def _resolution(comparison: Comparison) -> str:
     if comparison.typical_detectable is None:
         return "The smallest difference that this sample can show is not defined here."
     one = numbers.unsigned_points(comparison.typical_detectable)
-    many = numbers.unsigned_points(comparison.typical_detectable_corrected)
+    corrected = comparison.typical_detectable_corrected
+    many = "not defined" if corrected is None else numbers.unsigned_points(corrected)
     return (
         f"The smallest difference that this sample finds with 80 % power is {one} points for one "
         f"pair of methods (median over pairs), {many} after correction for all pairs. Smaller "

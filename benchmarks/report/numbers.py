@@ -58,6 +58,11 @@ def count(value: int | None) -> str:
     return UNDEFINED if value is None else f"{value:,}"
 
 
+def counted(value: int, one: str, many: str) -> str:
+    """A count and what is counted: ``1 item``, ``1,200 items``."""
+    return f"{count(value)} {one if value == 1 else many}"
+
+
 def mebibytes(value: int | None) -> str:
     """Bytes as MiB."""
     return significant(None if value is None else value / 2**20)

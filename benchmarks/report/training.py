@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from benchmarks.report import numbers
 from benchmarks.report.document import Block, Bullets, Code, Heading, Paragraph, Strong, Table, Text
 from benchmarks.results import Comparison, Training
 from strategies.training_record import Attempt, RateChoice, TrainingRecord
@@ -72,9 +73,10 @@ def _remarks(training: Training) -> list[Text]:
         tried = ", ".join(_attempt(attempt) for attempt in record.attempts)
         remarks.append(f"{training.method}, seed {training.seed}: trained again at {tried}.")
     if record.left_out:
+        examples = numbers.counted(record.left_out, "training example", "training examples")
         remarks.append(
-            f"{training.method}, seed {training.seed}: {record.left_out} training examples were "
-            "longer than the model reads and were left out."
+            f"{training.method}, seed {training.seed}: left out {examples} longer than the model "
+            "reads."
         )
     return remarks
 
@@ -107,15 +109,14 @@ def _weakness(record: TrainingRecord) -> str:
     """How much the choice of the rate can be trusted."""
     said = ""
     if record.held_out:
-        said += (
-            f" The task has no validation split, so {record.held_out} training items were set "
-            "aside for it."
-        )
+        held_out = numbers.counted(record.held_out, "training item was", "training items were")
+        said += f" The task has no validation split, so {held_out} set aside for it."
     choice = record.choice
     if choice is None:
         return said
     if choice.items < LEAST_VALIDATION_ITEMS:
-        said += f" It was chosen on {choice.items} validation items, which is few."
+        items = numbers.counted(choice.items, "validation item", "validation items")
+        said += f" It was chosen on {items}, which is few."
     return said + _margin(choice)
 
 

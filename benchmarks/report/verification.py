@@ -182,7 +182,7 @@ def _mean(mean: Mean | None, runs: int) -> str:
     """A mean in points with its interval, and over how many runs where that is not all."""
     if mean is None:
         return numbers.UNDEFINED
-    over = "" if mean.runs == runs else f", {mean.runs} runs"
+    over = "" if mean.runs == runs else f", {_count(mean.runs, 'run')}"
     if mean.interval is None:
         return f"{numbers.points(mean.value)}{over}"
     return f"{numbers.points_between(mean.value, mean.interval)}{over}"
@@ -197,8 +197,9 @@ def in_short(verification: Verification) -> list[str]:
     counts = ", ".join(f"{kind} {count}" for kind, count in advisor.outcomes.items() if count)
     said = [f"The advice for {_count(len(verification.runs), 'run')}: {counts}."]
     if advisor.regret is not None:
-        mean = _mean(advisor.regret, len(verification.runs))
-        said.append(f"The advisor's mean regret is {mean} points.")
+        mean, runs = advisor.regret, advisor.regret.runs
+        over = "" if runs == len(verification.runs) else f" over {_count(runs, 'run')}"
+        said.append(f"The advisor's mean regret is {_mean(mean, runs)} points{over}.")
     signs = {
         -1: "lies wholly below 0 (the advisor did better) for",
         1: "lies wholly above 0 (the advisor did worse) for",

@@ -156,7 +156,7 @@ def _json_passages(path: Path, problems: Problems) -> Iterator[Passage]:
         except ValidationError as error:
             for entry in error.errors(include_url=False, include_input=False):
                 where = ".".join(str(part) for part in entry["loc"]) or "line"
-                problems.add(path, f"{where}: {entry['msg']}", number)
+                problems.add(path, f"{where}: {entry['msg'].removeprefix('Value error, ')}", number)
         except ValueError as error:
             problems.add(path, f"is not JSON: {error}", number)
         else:

@@ -337,7 +337,9 @@ def _script_notes(language: str, inputs: Sequence[str]) -> list[str]:
     wanted = [name for name, codes in _WRITTEN_IN.items() if code in codes.split()]
     if not wanted or sum(scripts[name] for name in wanted) * 2 >= scripts.total():
         return []
-    found = scripts.most_common(1)[0][0].capitalize()
+    found = scripts.most_common(1)[0][0]
+    # Names of scripts; Unicode calls Chinese characters CJK.
+    found = "Chinese characters" if found == "CJK" else found.capitalize()
     return [
         f"task.yaml says language: {language}, but most letters of the inputs are {found}; correct "
         "it if it is wrong."

@@ -197,14 +197,20 @@ def _parse_spec(text: str, path: Path, problems: Problems) -> TaskSpec | None:
 
 
 def _note_invalid(error: ValidationError, path: Path, line: int | None, problems: Problems) -> None:
-    for entry in error.errors(include_url=False, include_input=False, include_context=False):
+    for entry in error.errors(include_url=False, include_context=False):
         where = ".".join(str(part) for part in entry["loc"])
-        # YAML reads yes, no (Norwegian), true and 1 as something else than text.
-        is_text = (
-            entry["loc"][:1] in (("labels",), ("language",)) and entry["type"] != "value_error"
-        )
-        hint = "; write it in quotes" if is_text else ""
-        problems.add(path, f"{where or 'content'}: {entry['msg']}{hint}", line)
+        said = entry["msg"].removeprefix("Value error, ")
+        if entry["type"] == "string_type":
+            said = _no_string(entry["input"])
+        problems.add(path, f"{where or 'content'}: {said}", line)
+
+
+def _no_string(value: object) -> str:
+    if value is None:
+        return "is empty; write text, or leave the line out"
+    # YAML reads no, yes, on and 1 as something else than text: no is also Norwegian's code.
+    hint = "" if isinstance(value, list | dict) else "; write it in quotes"
+    return f"{shown(value)} is not text{hint}"
 
 
 def _wrong_with_spec(spec: TaskSpec) -> list[str]:

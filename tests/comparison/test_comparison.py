@@ -383,7 +383,7 @@ def test_curves_costs_and_reuse_are_carried_over(tmp_path: Path) -> None:
 def test_a_report_says_how_many_inputs_a_method_could_not_hold(tmp_path: Path) -> None:
     arms = [Made("zero-shot", right(20)), Made("icl-random", right(20), refused=3)]
     said = [note for note in compare(make_run(tmp_path / "r", arms)).notes if "not fit" in note]
-    assert [note[:42] for note in said] == ["3 of the answers of icl-random are missing"]
+    assert [note[:33] for note in said] == ["icl-random: 3 answers are missing"]
 
 
 def test_a_comparison_survives_its_json(tmp_path: Path) -> None:

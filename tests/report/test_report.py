@@ -354,3 +354,34 @@ def test_writing_a_report_leaves_its_files_and_the_comparison(tmp_path: Path) ->
     before = [path.read_bytes() for path in written]
     again = write_report(tmp_path / "r", ReportFormat.md, tmp_path / "out" / "letters.md")
     assert [path.read_bytes() for path in again] == before
+
+
+def test_a_method_that_ran_alone_is_not_called_separated_from_others(tmp_path: Path) -> None:
+    arms = [Made("lora", [1.0, 0.0] * 6), Made("majority", [0.0] * 12, floor=True)]
+    text = render(compare(make_run(tmp_path / "r", arms)), "md")["report.md"].decode()
+    assert "**lora** scores highest" in text
+    assert "No other method has a score to compare it with." in text
+    assert "separated from every other" not in text
+
+
+def test_latency_is_not_said_to_be_over_more_items_than_there_are(tmp_path: Path) -> None:
+    arms = [Made("zero-shot", [1.0, 0.0] * 6)]
+    text = render(compare(make_run(tmp_path / "r", arms)), "md")["report.md"].decode()
+    assert "one item alone, over 12 items" in text
+
+
+def test_a_floor_that_is_separated_above_the_leader_is_said_to_be(tmp_path: Path) -> None:
+    arms = [
+        Made("zero-shot", [1.0, 0.0] * 20),
+        Made("tfidf-lr", [1.0] * 40, floor=True),
+    ]
+    text = render(compare(make_run(tmp_path / "r", arms)), "md")["report.md"].decode()
+    in_short = text.partition("## In short")[2].partition("##")[0]
+    assert "**No method is separated above it, and it is separated above zero-shot:" in in_short
+
+
+def test_a_prompt_that_fits_no_context_is_missing_and_not_called_cut(tmp_path: Path) -> None:
+    arms = [Made("zero-shot", [0.0] + [1.0] * 9, refused=1, truncated=1)]
+    text = render(compare(make_run(tmp_path / "r", arms)), "md")["report.md"].decode()
+    assert "zero-shot: 1 answer is missing and counts as wrong:" in text
+    assert "Prompts cut to fit" not in text

@@ -66,5 +66,12 @@ def test_a_lower_rate_is_explained_by_its_own_loss_not_by_the_second_lowest(
     assert "The next lower rate was taken: its loss is within one standard error" in text
 
 
+def test_one_item_is_written_in_the_singular(tmp_path: Path) -> None:
+    record = trained(improved=True, items=1).model_copy(update={"held_out": 1, "left_out": 1})
+    text = report(tmp_path / "r", [Made("lora", [1.0] * 40, training=record)])
+    assert "so 1 training item was set aside for it. It was chosen on 1 validation item," in text
+    assert "left out 1 training example longer than the model reads." in text
+
+
 def test_a_run_that_recorded_no_training_has_no_such_section(tmp_path: Path) -> None:
     assert "## Training" not in report(tmp_path / "r", [Made("zero-shot", [1.0, 0.0])])

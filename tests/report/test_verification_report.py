@@ -142,6 +142,14 @@ def test_without_a_miss_the_report_says_so(tmp_path: Path) -> None:
     assert "## Misses\n\nThere is none." in text_of(found)
 
 
+def test_a_mean_over_some_of_the_runs_says_over_how_many(tmp_path: Path) -> None:
+    arms = [Made("zero-shot", right(5)), Made("lora", right(30))]
+    runs = [make_run(tmp_path / "a", arms), make_run(tmp_path / "b", arms[:1])]
+    found = verify([(run, advised("lora", "zero-shot")) for run in runs], "a chart", "e" * 64)
+    assert found.summaries[0].regret is not None and found.summaries[0].regret.runs == 1
+    assert in_short(found)[1].endswith(" points over 1 run.")
+
+
 def test_sentences_say_which_policies_the_runs_tell_apart(tmp_path: Path) -> None:
     said = in_short(verification(tmp_path))
     assert said[0] == "The advice for 2 runs: hit 1, miss 1."

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -114,6 +115,29 @@ def test_a_file_that_is_no_plan_is_told_what_a_plan_is(tmp_path: Path) -> None:
     error = invoke(str(tmp_path / "plan.json")).exception
     assert isinstance(error, UserError)
     assert "is no plan. A plan is a .yaml or .yml file that lists a task and methods" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("epochs: 1", "epochs: 0", "epochs: Input should be greater than or equal to 1, not 0"),
+        ("learning_rate: auto", "learning_rate: fast", "or Input should be 'auto', not 'fast'"),
+        ("learning_rate: auto", "learning_rate: -1", "or Input should be 'auto', not -1"),
+    ],
+)
+def test_what_is_wrong_in_a_plan_is_named_with_its_value(
+    tmp_path: Path, before: str, after: str, said: str
+) -> None:
+    path = tmp_path / "plan.yaml"
+    write_plan(path, material.plan("lora"))
+    text = re.sub(r"epochs: \d+", "epochs: 1", path.read_text())
+    text = re.sub(r"learning_rate: \S+", "learning_rate: auto", text)
+    path.write_text(text.replace(before, after))
+    error = str(invoke(str(path)).exception)
+    assert error.startswith(
+        f"{path} is no plan: methods.0.weights.training.{before.split(':', maxsplit=1)[0]}:"
+    )
+    assert error.endswith(said)
 
 
 def test_a_run_folder_that_cannot_be_made_is_one_clear_error(

@@ -187,6 +187,29 @@ def test_weights_that_lack_a_layer_are_refused_and_not_made_up(folder: Path) -> 
         load_model(resolve(str(folder)), "fp32", "cpu")
 
 
+def test_a_folder_without_a_tokenizer_is_refused_with_what_to_copy(folder: Path) -> None:
+    for file in folder.glob("tokenizer*"):
+        file.unlink()
+    with pytest.raises(ModelError, match=r"holds no tokenizer\. Copy .*tokenizer\.json"):
+        load_tokenizer(resolve(str(folder)))
+
+
+def test_a_tokenizer_that_is_damaged_is_refused(folder: Path) -> None:
+    file = folder / "tokenizer.json"
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(ModelError, match="tokenizer"):
+        load_tokenizer(resolve(str(folder)))
+
+
+@pytest.mark.parametrize("kept", [0, 4, 100, 100_000])
+def test_weights_that_were_copied_in_part_are_refused(folder: Path, kept: int) -> None:
+    file = folder / "model.safetensors"
+    assert file.stat().st_size > kept
+    file.write_bytes(file.read_bytes()[:kept])
+    with pytest.raises(ModelError, match=r"damaged or not whole.*again"):
+        load_model(resolve(str(folder)), "fp32", "cpu")
+
+
 # Files that transformers, tokenizers, tiktoken, sentencepiece or sentence-transformers read.
 @pytest.mark.parametrize(
     "name",

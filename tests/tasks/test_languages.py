@@ -562,6 +562,27 @@ def test_a_language_that_is_not_known_is_refused_with_what_is(tmp_path: Path, sa
         load_folder(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [
+        ("no", "language: False is not text; write it in quotes"),
+        ("12", "language: 12 is not text; write it in quotes"),
+        ("", "language: is empty; write text, or leave the line out"),
+        ("[ja]", "language: ['ja'] is not text\n"),
+        ("jp", "language: 'jp' is no language"),
+    ],
+)
+def test_a_language_that_yaml_reads_as_something_else_is_named(
+    tmp_path: Path, said: str, wanted: str
+) -> None:
+    (tmp_path / "task.yaml").write_text(
+        f"id: t\ntitle: T\nkind: qa\ninstruction: Answer.\nmetric: token_f1\nlanguage: {said}\n"
+    )
+    with pytest.raises(DataError) as refused:
+        load_folder(tmp_path)
+    assert wanted in str(refused.value)
+
+
 def test_a_task_keeps_its_language_and_shows_it(tmp_path: Path) -> None:
     (tmp_path / "task.yaml").write_text(
         "id: t\ntitle: T\nkind: qa\ninstruction: Answer.\nmetric: token_f1\nlanguage: Japanese\n"
