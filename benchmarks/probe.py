@@ -168,8 +168,8 @@ def _wanted(task: Task, setting: ProbeSetting) -> Iterator[tuple[StepName, int |
 def _measured(
     name: StepName, labels: int | None, task: Task, setting: ProbeSetting, progress: Progress
 ) -> Step:
-    from benchmarks.answerer import prepare_arm
     from benchmarks.environment import allowed_cores
+    from benchmarks.preparing import prepare_arm
     from benchmarks.store import ArtifactStore
     from strategies.device import resolve_precision
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from pydantic import Field
 
-from benchmarks.answerer import prepare_arm
 from benchmarks.environment import allowed_cores
 from benchmarks.plan import Limits, Plan
+from benchmarks.preparing import prepare_arm
 from benchmarks.store import ArtifactStore, read_record, write_record
 from benchmarks.tasks.catalogue import load_task
 from strategies.data import Frozen

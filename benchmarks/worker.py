@@ -95,7 +95,7 @@ def real_parts() -> Parts:
 
 
 def _preload(plan: Plan) -> None:
-    from benchmarks import answerer, evaluation  # noqa: F401
+    from benchmarks import evaluation, preparing  # noqa: F401
     from strategies import inference  # noqa: F401
     from strategies.models import import_architecture, resolve
 
@@ -128,7 +128,7 @@ def _prepare(plan: Plan, task: Task, arm: Arm, progress: Progress) -> Ready:
 
         floor = prepare_floor(arm.name, task, lambda: load_embedder(plan.embedder))
         return Ready(answerer=floor, cost=floor.cost)
-    from benchmarks.answerer import prepare_arm
+    from benchmarks.preparing import prepare_arm
 
     method = next(method for method in plan.methods if method.name == arm.name)
     made = prepare_arm(plan, task, method, arm.seed, ArtifactStore(), progress)

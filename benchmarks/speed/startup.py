@@ -30,7 +30,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     ),
     "the same, as a bench imports them": (
         sys.executable, "-c",
-        "import benchmarks.evaluation, benchmarks.answerer, strategies.inference;"
+        "import benchmarks.evaluation, benchmarks.preparing, strategies.inference;"
         "import advisor.cli.bench, peft, transformers.models.llama.modeling_llama",
     ),
 }  # fmt: skip

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.answerer import Prepared, prepare_arm, split_off
 from benchmarks.plan import Plan
+from benchmarks.preparing import Prepared, prepare_arm, split_off
 from benchmarks.records import Response
 from benchmarks.store import ArtifactStore
 from benchmarks.tasks.task import Item, Task
@@ -22,7 +22,7 @@ LABELS = ("red", "blue")
 
 @pytest.fixture(autouse=True)
 def _hashing_embedder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmarks.answerer.load_embedder", lambda name: HashingEmbedder())
+    monkeypatch.setattr("benchmarks.preparing.load_embedder", lambda name: HashingEmbedder())
 
 
 def colours(train: int = 24, validation: int = 8) -> Task:
