@@ -120,9 +120,14 @@ def test_a_plugin_passes_the_conformance_suite(plugin: dict[str, str]) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_plugin_runs_in_a_bench(plugin: dict[str, str], tiny_model: Path, tmp_path: Path) -> None:
-    out = tmp_path / "run"
+    out, task, table = tmp_path / "run", tmp_path / "colours", tmp_path / "colours.csv"
+    lines = [
+        f"the {'sea' if n % 2 else 'tomato'} {n},{'blue' if n % 2 else 'red'}" for n in range(40)
+    ]
+    table.write_text("\n".join(["text,label", *lines]))
+    _python(plugin, "-m", "advisor.cli.app", "init", str(task), "--from", str(table))
     _python(
-        plugin, "-m", "advisor.cli.app", "bench", "ticket-triage", "--methods", "shout+norms",
+        plugin, "-m", "advisor.cli.app", "bench", str(task), "--methods", "shout+norms",
         "--model", str(tiny_model), "--limit", "4", "--train-limit", "12", "--epochs", "1",
         "--out", str(out), "--quiet",
     )  # fmt: skip

@@ -22,7 +22,7 @@ from strategies.home import home
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 KILLS = 50
 # What names a run, and what was timed.
-THIS_RUN = ("id", "created", "command", "cost", "frontiers", "reused")
+THIS_RUN = ("id", "created", "command", "cost", "frontiers", "reused", "seconds")
 
 
 def _environment(own_home: Path) -> dict[str, str]:
