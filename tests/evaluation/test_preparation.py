@@ -124,6 +124,7 @@ def test_answers_after_a_training_that_diverged_can_be_written_and_read(
             assert Response.model_validate_json(answer.model_dump_json()) == answer
 
 
+@pytest.mark.slow
 def test_without_a_validation_split_a_fifth_of_the_training_items_stands_in(
     tiny_model: Path, tmp_path: Path
 ) -> None:

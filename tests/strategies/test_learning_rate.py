@@ -84,6 +84,7 @@ def test_the_range_test_ends_with_a_rate_that_has_a_worse_neighbour_on_either_si
     assert not list(tmp_path.glob("trial/checkpoint-*"))
 
 
+@pytest.mark.slow
 def test_a_trial_is_the_beginning_of_the_whole_training(tiny_model: Path, tmp_path: Path) -> None:
     # 16 steps in all are fewer than the least that a trial takes: it is the training itself.
     job = training_job(tiny_model, learning_rate="auto", epochs=4, batch_size=2)
@@ -95,6 +96,7 @@ def test_a_trial_is_the_beginning_of_the_whole_training(tiny_model: Path, tmp_pa
         assert whole.best_loss == pytest.approx(trial.loss, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_an_interrupted_range_test_ends_with_the_same_choice(
     tiny_model: Path, tmp_path: Path
 ) -> None:
