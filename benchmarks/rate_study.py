@@ -24,6 +24,7 @@ from strategies.data import Frozen
 from strategies.device import resolve_precision
 from strategies.errors import RunError
 from strategies.method import registry
+from strategies.settings import TRAINING_VERSION
 from strategies.training_record import Attempt, TrainingRecord
 
 # The settled rate is compared with these multiples of it.
@@ -35,6 +36,7 @@ class Cell(Frozen):
 
     Attributes:
         model: short name of the model.
+        training_version: of the code that trains; another one may give other weights.
         metric: name of the task's metric.
         record: of the training with the settled rate; None before it was made.
         seconds: wall time of that training, the search for the rate included.
@@ -47,6 +49,7 @@ class Cell(Frozen):
     train: int
     validation: int
     precision: str
+    training_version: int = TRAINING_VERSION
     metric: str = ""
     record: TrainingRecord | None = None
     seconds: float | None = None
@@ -119,7 +122,7 @@ def _as_kept(file: Path, wanted: Cell) -> Cell:
         RunError: it was measured in another way than is wanted.
     """
     kept = read_record(file, Cell)
-    for name in ("train", "validation", "precision"):
+    for name in ("train", "validation", "precision", "training_version"):
         there, asked = getattr(kept, name), getattr(wanted, name)
         if there != asked:
             raise RunError(

@@ -132,7 +132,8 @@ class _Short(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         step = state.global_step
-        self._progress("learning rate", step, self._steps)
+        # A phase of its own for every rate, so that the time left is that of this trial.
+        self._progress(f"learning rate {args.learning_rate:.2g}", step, self._steps)
         if step % self._every == 0 or step == self._steps:
             losses = self._trainer.validation_losses()
             loss = mean_loss(losses)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from functools import lru_cache
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from benchmarks.tasks.languages import fold, fold_case, whole_phrase, word_count
+from benchmarks.tasks.languages import fold_case, whole_phrase, word_count
 from strategies.data import Frozen
 
 CheckKind = Literal["contains", "lacks", "matches", "lacks_pattern", "max_words", "min_words"]
@@ -80,7 +79,7 @@ class Check(Frozen):
 
 
 def _plain(text: str) -> str:
-    return " ".join(fold_case(unicodedata.normalize("NFKC", fold(text))).split())
+    return " ".join(fold_case(text).split())
 
 
 @lru_cache(maxsize=4096)

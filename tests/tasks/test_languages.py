@@ -243,6 +243,19 @@ def test_rouge_l_of_a_hand_calculated_japanese_pair() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "phrase", "holds"),
+    [
+        ("The area is 10² metres.", "102", False),
+        ("The area is 102 metres.", "10²", False),
+        ("The area is 10² metres.", "10²", True),
+        ("Das ist eine Ｆrist.", "Frist", True),
+    ],
+)
+def test_a_check_tells_a_raised_digit_from_a_plain_one(text: str, phrase: str, holds: bool) -> None:
+    assert Check(name="c", kind="contains", any=(phrase,)).holds(text) == holds
+
+
+@pytest.mark.parametrize(
     ("text", "answer", "found"),
     [
         ("本社は東京都千代田区にあります。", "東京都千代田区", True),
