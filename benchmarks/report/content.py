@@ -221,8 +221,8 @@ def _methods(comparison: Comparison) -> list[Block]:
 
 
 def _kept(curve: Curve) -> CurvePoint | None:
-    """The point of lowest validation loss, which is kept; None where none was validated."""
-    validated = [point for point in curve.points if point.validation_loss is not None]
+    """The point of lowest validation loss after the start, which is kept; None without any."""
+    validated = [p for p in curve.points if p.step > 0 and p.validation_loss is not None]
     return min(validated, key=lambda p: p.validation_loss or 0.0) if validated else None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.comparison import compare
+from benchmarks.records import CurvePoint
 from benchmarks.report.content import report_blocks
 from benchmarks.report.markdown import markdown_text
 from strategies.training_record import RateTrial
@@ -71,6 +72,16 @@ def test_one_item_is_written_in_the_singular(tmp_path: Path) -> None:
     text = report(tmp_path / "r", [Made("lora", [1.0] * 40, training=record)])
     assert "so 1 training item was set aside for it. It was chosen on 1 validation item," in text
     assert "left out 1 training example longer than the model reads." in text
+
+
+def test_the_weights_before_the_first_step_are_never_called_the_ones_kept(tmp_path: Path) -> None:
+    curve = (
+        CurvePoint(step=0, epoch=0.0, validation_loss=1.0),
+        CurvePoint(step=5, epoch=0.5, validation_loss=1.4),
+        CurvePoint(step=10, epoch=1.0, validation_loss=1.2),
+    )
+    text = report(tmp_path / "r", [Made("lora", [1.0] * 40, curve=curve)])
+    assert "1 epochs were trained, the weights of epoch 1 were kept." in text
 
 
 def test_a_run_that_recorded_no_training_has_no_such_section(tmp_path: Path) -> None:
