@@ -107,6 +107,7 @@ def _leader(comparison: Comparison) -> Text:
     best = comparison.method(comparison.leader)
     said: list[Inline] = [
         Strong(best.name),
+        *_level_with(best, comparison),
         f" scores highest: {comparison.run.task.metric} {numbers.score(best.score, best.interval)}"
         f" on {comparison.items} test items. ",
     ]
@@ -119,6 +120,16 @@ def _leader(comparison: Comparison) -> Text:
         return [*said, "No other method has a score to compare it with."]
     trained = " and whose training, if any, improved on the start" if failed else ""
     return [*said, f"It is separated from every other method that finished{trained}."]
+
+
+def _level_with(best: MethodResult, comparison: Comparison) -> list[Inline]:
+    """The methods that have exactly the leader's score."""
+    same = [
+        r.name
+        for r in comparison.methods
+        if not r.floor and r.name != best.name and r.standing and r.score == best.score
+    ]
+    return [", level with ", Strong(", ".join(same)), ","] if same else []
 
 
 def _target(comparison: Comparison) -> list[Text]:

@@ -84,5 +84,12 @@ def test_the_weights_before_the_first_step_are_never_called_the_ones_kept(tmp_pa
     assert "1 epochs were trained, the weights of epoch 1 were kept." in text
 
 
+def test_a_method_with_the_leaders_very_score_is_named_beside_it(tmp_path: Path) -> None:
+    half = [1.0, 0.0] * 20
+    arms = [Made("zero-shot", [0.0] * 40), Made("lora", half), Made("icl-nearest", half)]
+    text = report(tmp_path / "r", arms)
+    assert "**icl-nearest**, level with **lora**, scores highest: accuracy 0.500" in text
+
+
 def test_a_run_that_recorded_no_training_has_no_such_section(tmp_path: Path) -> None:
     assert "## Training" not in report(tmp_path / "r", [Made("zero-shot", [1.0, 0.0])])
