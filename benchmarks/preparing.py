@@ -248,6 +248,8 @@ class _Preparation:
 
     def _metric(self, saved: Path | None) -> Scored:
         """The task's metric on validation items, answered as the training examples are shown."""
+        from strategies.training import release_memory
+
         items = self._metric_items()
         if not items:
             return Scored(value=None)
@@ -261,6 +263,8 @@ class _Preparation:
             tuned=saved is not None,
         )
         answers = {response.id: response.text for response in answerer.answer(items)}
+        del answerer  # with its model, before another one is loaded
+        release_memory()
         texts = [answers[item.id] for item in items]
         # An item has no macro-F1 of its own: it is right or wrong.
         name = "accuracy" if self.task.metric == "macro_f1" else self.task.metric
