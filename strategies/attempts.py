@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import stdev
 
+from strategies.checkpoints import write_json
 from strategies.progress import Progress, silent
 from strategies.training import Trained, TrainingJob, release_memory, train
 from strategies.training_record import Attempt, Scored
@@ -109,9 +110,7 @@ def _trained_once(job: TrainingJob, checkpoints: Path, saved: Path, progress: Pr
         shutil.rmtree(checkpoints, ignore_errors=True)
     trained = train(job, checkpoints, saved, progress)
     release_memory()
-    part = note.with_suffix(".part")
-    part.write_text(json.dumps(asdict(trained)), encoding="utf-8")
-    part.replace(note)
+    write_json(note, asdict(trained))
     return trained
 
 

@@ -17,9 +17,14 @@ _PICKLE = "training_args.bin"
 def seal(checkpoint: Path) -> None:
     """Note the hash of every file of a checkpoint, which makes it a whole one."""
     (checkpoint / _PICKLE).unlink(missing_ok=True)
-    part = checkpoint / f"{_SUMS}.part"
-    part.write_text(json.dumps(_hashes(checkpoint)))
-    part.replace(checkpoint / _SUMS)
+    write_json(checkpoint / _SUMS, _hashes(checkpoint))
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a small JSON file that is whole or, after a kill, the one before."""
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(json.dumps(value), encoding="utf-8")
+    part.replace(path)
 
 
 def last_whole_checkpoint(checkpoints: Path) -> str | None:

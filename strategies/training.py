@@ -22,7 +22,7 @@ from torch.utils.data import Sampler
 from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
-from strategies.checkpoints import last_whole_checkpoint, seal
+from strategies.checkpoints import last_whole_checkpoint, seal, write_json
 from strategies.data import Example, Prompt
 from strategies.errors import DataError
 from strategies.method import Weights
@@ -288,9 +288,7 @@ def _start_loss(trainer: SeededTrainer, checkpoints: Path) -> float:
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         loss = mean_loss(trainer.validation_losses())
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps({"validation_loss": loss}))
-        part.replace(path)
+        write_json(path, {"validation_loss": loss})
     return float(json.loads(path.read_text())["validation_loss"])
 
 
@@ -583,9 +581,7 @@ class _Clock(TrainerCallback):
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         seal(Path(args.output_dir) / f"checkpoint-{state.global_step}")
-        part = self._file.with_suffix(".part")
-        part.write_text(json.dumps({"seconds": self.seconds()}))
-        part.replace(self._file)
+        write_json(self._file, {"seconds": self.seconds()})
 
 
 def _curve(start: float | None, history: Sequence[dict[str, Any]]) -> list[dict[str, float]]:

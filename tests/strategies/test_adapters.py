@@ -18,7 +18,7 @@ from strategies import models
 from strategies.embedding import resolve_embedder
 from strategies.errors import ModelError
 from strategies.method import registry
-from strategies.models import import_architecture, load_model, load_tokenizer, resolve
+from strategies.models import import_architecture, load_config, load_model, load_tokenizer, resolve
 from tests.tiny import make_tiny_gguf
 
 # Of peft, which asks transformers for an attribute by its old name.
@@ -293,7 +293,9 @@ def test_training_on_top_of_an_adapter_trains_the_merged_model(make: Make, metho
 
 
 def test_the_architecture_of_an_adapter_is_that_of_its_base(make: Make) -> None:
-    import_architecture(resolve(str(make())))
+    found = resolve(str(make()))
+    import_architecture(found)
+    assert load_config(found).model_type == "llama"
 
 
 def test_an_adapter_is_no_embedder(make: Make) -> None:
