@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check coverage speed simulate faults format lock clean
+.PHONY: demo test check all fuzz coverage speed simulate faults format lock clean
 .DEFAULT_GOAL := help
 
 help:  ## what can be made
@@ -29,7 +29,7 @@ demo: $(READY)  ## advice, real runs and a report, on a small cut
 		--out $(DEMO)/run; \
 	fi
 
-test: check  ## everything, with real weights
+test: check  ## lint, types and all tests, those with real weights included
 	@$(BIN)/advisor models pull
 	$(BIN)/pytest -m slow -n 2 --dist loadfile --no-loadscope-reorder
 
@@ -38,10 +38,15 @@ check: $(READY)  ## lint, types, import contracts, unit tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -m 'not slow' -n logical
+	$(BIN)/pytest -m 'not slow and not fuzz' -n logical
+
+all: test fuzz  ## test, and what is too slow for it
+
+fuzz: $(READY)  ## thousands of broken and hostile files for every loader and command
+	$(BIN)/pytest -m fuzz -n 2
 
 coverage: $(READY)  ## what the unit tests reach; measuring it takes as long again as they do
-	$(BIN)/pytest -m 'not slow' --cov --cov-report=term:skip-covered
+	$(BIN)/pytest -m 'not slow and not fuzz' --cov --cov-report=term:skip-covered
 
 speed: $(READY)  ## measures this harness beside its peers, into reports/speed (hours on two cores)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[speed]'
