@@ -18,11 +18,12 @@ def visible(text: str) -> str:
     r"""The same text with a code in place of each character that acts instead of being seen.
 
     An escape becomes ``\x1b``, a carriage return ``\r``, a change of text direction ``\u202e``,
-    a byte of a file name that is no UTF-8 ``\udcff``. Line breaks and tabs stay.
+    a byte of a file name that is no UTF-8 ``\udcff``. Tabs and line breaks stay, also those of
+    Windows, as ``\n``.
     """
     if text.isascii() and text.isprintable():
         return text
-    return "".join(_coded(c) if is_unseen(c) else c for c in text)
+    return "".join(_coded(c) if is_unseen(c) else c for c in text.replace("\r\n", "\n"))
 
 
 def is_unseen(character: str) -> bool:
@@ -48,12 +49,12 @@ def _json_coded(character: str) -> str:
 
 def one_line(text: object) -> str:
     """A text in one line, so that it cannot pass for lines of ours."""
-    return visible(" ".join(str(text).split()))
+    return " ".join(visible(str(text)).split())
 
 
 def shown(path: Path | str) -> str:
     r"""A path for people, in which also a line break has its code, ``\n``."""
-    return "".join(_coded(c) if c in "\n\t" else c for c in visible(str(path)))
+    return "".join(_coded(c) if is_unseen(c) or c in "\n\t" else c for c in str(path))
 
 
 def shell_word(text: object) -> str:

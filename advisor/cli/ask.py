@@ -13,7 +13,7 @@ from advisor.cli.lang import Lang
 from advisor.cli.output import tell, tell_json
 from advisor.cli.tables import on_terminal, show
 from advisor.cli.writing import writing
-from strategies.visible import shell_path, shown, visible
+from strategies.visible import one_line, shell_path, shown, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -213,7 +213,7 @@ def _print(advice: Recommendation, say: Language, measured: Evidence | None) -> 
 
     if not on_terminal():
         for record in (*_records(advice, say), *_evidence_records(measured, say)):
-            tell("\t".join(" ".join(cell.split()) for cell in record))
+            tell("\t".join(map(one_line, record)))
         return
     from advisor.cli.screen import screen
 

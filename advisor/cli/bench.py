@@ -87,6 +87,9 @@ def bench(
     or lm-eval:FILE.yaml, and runs every known method unless --methods chooses. Ctrl-C loses no
     finished answer.
 
+    Where a method fails, the others are reported and the exit code is 10. A method that the task
+    does not suit, or that the time budget leaves out, has not failed.
+
     For example:
 
       advisor bench plan.yaml
@@ -379,9 +382,13 @@ def _refuse_failures(comparison: Comparison, folder: Path) -> None:
         for problem in problems
     ]
     raise FailedMethodsError(
-        f"Failed: {len(failed)} of {len(comparison.methods)} methods. The report covers the rest.\n"
-        + "\n".join(lines)
-        + f"\nTry them again: advisor bench --resume {shell_path(folder)}"
+        "\n".join(
+            [
+                f"Failed: {len(failed)} of {len(comparison.methods)} methods.",
+                *lines,
+                f"Try them again: advisor bench --resume {shell_path(folder)}",
+            ]
+        )
     )
 
 
@@ -389,7 +396,7 @@ def _failure(arm: str, problem: Problem, folder: Path) -> str:
     from benchmarks.report.document import excerpt
 
     why = excerpt(one_line(f"{problem.kind}: {problem.message}"), 300)
-    return f"{one_line(arm)}: {why} Log: {shown(folder / 'arms' / arm / 'log.txt')}"
+    return f"{one_line(arm)}: {why} (log: {shown(folder / 'arms' / arm / 'log.txt')})"
 
 
 def _show(comparison: Comparison) -> None:

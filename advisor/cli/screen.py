@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import IO, Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
-from rich.progress import Progress, ProgressColumn, Task
+from rich.progress import Progress, ProgressColumn, Task, TextColumn
 from rich.segment import Segment
 from rich.text import Text
 
@@ -52,6 +52,11 @@ class Described(ProgressColumn):
     def render(self, task: Task) -> Text:
         """See `ProgressColumn.render`."""
         return Text(visible(task.description))
+
+
+def word(text: str) -> ProgressColumn:
+    """A column that says the same beside each bar."""
+    return TextColumn(text, markup=False)
 
 
 def bars(on: Console, *columns: ProgressColumn, transient: bool = False) -> Progress:

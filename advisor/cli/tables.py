@@ -6,6 +6,7 @@ import sys
 from collections.abc import Collection, Iterable, Sequence
 
 from advisor.cli.output import tell
+from strategies.visible import one_line
 
 
 def on_terminal() -> bool:
@@ -23,7 +24,7 @@ def show(heads: Sequence[str], rows: Iterable[Sequence[str]], right: Collection[
     """
     if not on_terminal():
         for row in (heads, *rows):
-            tell("\t".join(" ".join(cell.split()) for cell in row))
+            tell("\t".join(map(one_line, row)))
         return
     from rich.table import Table
 

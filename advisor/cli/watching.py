@@ -10,12 +10,11 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     TaskID,
-    TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
-from advisor.cli.screen import bars
+from advisor.cli.screen import bars, word
 from strategies.visible import one_line
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def live(console: Console) -> Progress:
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("left"),
+        word("left"),
         TimeRemainingColumn(),
     )
 

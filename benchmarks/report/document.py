@@ -88,7 +88,7 @@ def visible(text: str, *, keep_lines: bool = False) -> str:
     Line breaks become ⏎ and tabs a space, unless lines are kept.
     """
     broken, tab = ("\n", "    ") if keep_lines else ("⏎", " ")
-    plain = characters.visible(text.replace("\r\n", "\n"))
+    plain = characters.visible(text)
     return plain.replace("\n", broken).replace("\t", tab)
 
 
