@@ -5,6 +5,7 @@ One field of `Answers` is one question; prompts, error messages and documents re
 
 from __future__ import annotations
 
+import shlex
 import types
 from collections.abc import Mapping
 from pathlib import Path
@@ -514,7 +515,7 @@ def load_answers(path: Path) -> Answers:
         values = yaml_data(path.read_text(encoding="utf-8"), _Loader)
     except FileNotFoundError:
         raise AnswersError(
-            f"{path} does not exist. Write one with: advisor ask --save {path}"
+            f"{path} does not exist. Write one with: advisor ask --save {shlex.quote(str(path))}"
         ) from None
     except (OSError, ValueError) as error:
         raise AnswersError(f"{path} cannot be read as YAML: {error}") from None

@@ -40,6 +40,7 @@ from benchmarks.worker import load_cut
 from benchmarks.workers import Silent, Watcher, Workers, environment_for
 from strategies.errors import NotApplicableError, RunError
 from strategies.method import Method
+from strategies.visible import shell_path
 
 _WORKER = (sys.executable, "-m", "benchmarks.worker")
 
@@ -309,7 +310,7 @@ def _changed_since(folder: Path, changed: Sequence[str]) -> RunError:
     return RunError(
         f"{folder} cannot be resumed, because this has changed since it was begun:\n"
         f"{_listed(changed)}\n"
-        f"Start a new run: advisor bench {folder}/plan.yaml --out FOLDER"
+        f"Start a new run: advisor bench {shell_path(folder / 'plan.yaml')} --out FOLDER"
     )
 
 

@@ -31,6 +31,7 @@ from strategies.data import Frozen
 from strategies.errors import RunError
 from strategies.hashing import sha256_of_file
 from strategies.home import home
+from strategies.visible import shell_path
 
 log = logging.getLogger(__name__)
 T = TypeVar("T", bound=Frozen)
@@ -99,7 +100,8 @@ def read_record(path: Path, model: type[T]) -> T:
 def _how_to_mend(path: Path) -> str:
     if path.name != "arm.json":
         return _HOW_MADE
-    return f"Run: advisor bench --resume {path.parents[2]} (sets it aside and keeps the answers)"
+    run = shell_path(path.parents[2])
+    return f"Run: advisor bench --resume {run} (sets it aside and keeps the answers)"
 
 
 def _problems(error: ValidationError) -> str:
@@ -175,7 +177,8 @@ def read_lines(path: Path, model: type[T]) -> tuple[T, ...]:
         numbers = ", ".join(map(str, lines.damaged))
         raise RunError(
             f"{path} line {numbers}: damaged, {len(lines.records)} other lines are good. "
-            f"Run: advisor bench --resume {path.parents[2]} (answers only these items again)"
+            f"Run: advisor bench --resume {shell_path(path.parents[2])} "
+            "(answers only these items again)"
         )
     return lines.records
 
@@ -482,7 +485,8 @@ def refuse_other_content(path: Path, *, hidden: bool = True) -> None:
     begun = {"lock", "plan.yaml", "recommendation.json", "arms"}
     if (path / "run.json").exists():
         raise RunError(
-            f"{path} holds a run already. Go on with it: advisor bench --resume {path}. "
+            f"{path} holds a run already. Go on with it: "
+            f"advisor bench --resume {shell_path(path)}. "
             "Or give another folder with --out."
         )
     if path.exists() and not path.is_dir():

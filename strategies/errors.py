@@ -39,6 +39,15 @@ class RunError(UserError):
     exit_code = 6
 
 
+class FailedMethodsError(RunError):
+    """A bench that is reported, but in which a method failed.
+
+    A method that was refused by its needs, or left out by the budget, did not fail.
+    """
+
+    exit_code = 10
+
+
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DENIED = {errno.EACCES, errno.EPERM}
 _STORAGE = {*_FULL, *_DENIED, errno.EROFS, errno.EIO}

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import gc
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
+from advisor.cli.output import guard_the_terminal, remark, seen_through, show_bug
 from advisor.errors import InterruptionError
+from strategies.visible import visible
 
 # A paragraph is one line: typer keeps the breaks inside it.
 HELP = (
@@ -19,7 +23,8 @@ HELP = (
     "the decision down. estimate says beforehand what memory, time and money it takes.\n\n"
     "Exit codes: 0 done, 1 a bug, 2 wrong use, 3 unusable data or answers, 4 model not found, "
     "5 no method fits the task, 6 run folder locked, damaged or full, 7 flowchart unusable, "
-    "8 a watched method does worse, 9 a number was not reproduced, 130 interrupted."
+    "8 a watched method does worse, 9 a number was not reproduced, 10 a method of a bench failed, "
+    "130 interrupted."
 )
 
 
@@ -27,6 +32,16 @@ _COMMANDS = (
     "ask", "probe", "flowchart", "power", "bench", "merge", "report", "compare",
     "reproduce", "watch", "verify", "tasks", "methods", "init", "models", "estimate",
 )  # fmt: skip
+
+
+@contextmanager
+def _wrong_calls_made_visible() -> Iterator[None]:
+    """Typer prints the message of a wrong call itself, and with it what was typed."""
+    try:
+        yield
+    except Exception as error:
+        seen_through(error)
+        raise
 
 
 class _Commands(TyperGroup):
@@ -51,10 +66,17 @@ class _Commands(TyperGroup):
         command.name = cmd_name
         return command
 
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any
+    ) -> Any:
+        with _wrong_calls_made_visible():
+            return super().make_context(info_name and visible(info_name), args, parent, **extra)
+
     def invoke(self, ctx: Any) -> Any:
         # typer itself ends a prompt with exit code 1, and anything else without a word.
         try:
-            return super().invoke(ctx)
+            with _wrong_calls_made_visible():
+                return super().invoke(ctx)
         except (KeyboardInterrupt, typer.Abort):
             raise InterruptionError("\nInterrupted. What was finished is kept.") from None
 
@@ -67,6 +89,7 @@ def main() -> None:
     """Run the command line; errors that a user can solve end without a traceback."""
     # Little is thrown away while modules are imported and a chart is walked.
     gc.set_threshold(100_000)
+    guard_the_terminal()
     try:
         app()
     except Exception as error:
@@ -77,8 +100,9 @@ def main() -> None:
             message = storage_trouble(error) or ""
             code = 6 if message else None
         if not isinstance(code, int):
+            sys.excepthook = show_bug
             raise
-        sys.stderr.write(f"{message}\n")
+        remark(message)
         sys.exit(code)
 
 

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from advisor.cli.lang import Lang
+from advisor.cli.output import tell, tell_json
 from advisor.cli.tables import on_terminal, show
 from advisor.cli.writing import writing
+from strategies.visible import one_line, shell_path, shown, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -97,11 +99,11 @@ def ask(
     if report is not None:
         from advisor.render import decision_record
 
-        _write(report, decision_record(advice, say, measured))
+        _write(report, visible(decision_record(advice, say, measured)))
     if as_json:
         _print_json(advice, measured)
     elif quiet:
-        typer.echo(advice.first if advice.verdict == "adapt" else advice.verdict)
+        tell(advice.first if advice.verdict == "adapt" else advice.verdict)
     else:
         _print(advice, say, measured)
 
@@ -120,7 +122,9 @@ def _refuse_to_lose(save: Path | None, answers: Path | None) -> None:
     from advisor.errors import AdvisorError
 
     if save is not None and save.is_file() and save != answers:
-        raise AdvisorError(f"{save} exists. Go on with it: --answers {save}, or save elsewhere.")
+        raise AdvisorError(
+            f"{shown(save)} exists. Go on with it: --answers {shell_path(save)}, or save elsewhere."
+        )
 
 
 def _measured(paths: list[Path] | None, given: Answers, chart: Flowchart) -> Evidence | None:
@@ -194,7 +198,7 @@ def _print_json(advice: Recommendation, measured: Evidence | None) -> None:
     told = advice.model_dump(mode="json")
     if measured is not None:
         told["measured"] = measured.model_dump(mode="json")
-    typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
+    tell_json(json.dumps(told, indent=2, ensure_ascii=False))
 
 
 def _print(advice: Recommendation, say: Language, measured: Evidence | None) -> None:
@@ -209,11 +213,11 @@ def _print(advice: Recommendation, say: Language, measured: Evidence | None) -> 
 
     if not on_terminal():
         for record in (*_records(advice, say), *_evidence_records(measured, say)):
-            typer.echo("\t".join(" ".join(cell.split()) for cell in record))
+            tell("\t".join(map(one_line, record)))
         return
-    from rich.console import Console
+    from advisor.cli.screen import screen
 
-    console = Console(highlight=False, markup=False)
+    console = screen()
     console.print(advice.text, style="bold")
     console.print(confidence_text(advice.confidence, say))
     for why in advice.provisional:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import shlex
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,17 +12,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
+from advisor.cli.output import remark, tell
+from advisor.cli.screen import screen
 from advisor.cli.tables import show
 from advisor.cli.watching import LiveWatcher, PlainWatcher, live
 from advisor.cli.writing import writing
+from strategies.visible import one_line, shell_line, shell_path, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rich.console import Console
+
     from benchmarks.plan import Plan
-    from benchmarks.results import Comparison, MethodResult
+    from benchmarks.results import Comparison, MethodResult, Problem
     from benchmarks.runner import Means
 
 _PLAN_SUFFIXES = (".yaml", ".yml")
@@ -84,6 +87,9 @@ def bench(
     or lm-eval:FILE.yaml, and runs every known method unless --methods chooses. Ctrl-C loses no
     finished answer.
 
+    Where a method fails, the others are reported and the exit code is 10. A method that the task
+    does not suit, or that the time budget leaves out, has not failed.
+
     For example:
 
       advisor bench plan.yaml
@@ -106,7 +112,7 @@ def bench(
 
         need_ray()
     use_data_dir(data_dir)
-    console = Console(highlight=False, markup=False, quiet=quiet)
+    console = screen(quiet=quiet)
     if resume is not None:
         given = (target, methods, model, seeds, limit, train_limit, epochs, shard, out)
         _refuse_with_resume(*given)
@@ -118,7 +124,7 @@ def bench(
         plan = _cut(plan, limit, train_limit, epochs)
         folder, going = _beginning(plan, Path(target), out, shard, console)
     option = "" if executor is Executor.local else f" --executor {executor}"
-    again = f"advisor bench --resume {folder}{option}"
+    again = f"advisor bench --resume {shell_path(folder)}{option}"
     work(again, lambda means: going(_done_by(executor, means)), console)
     show_report(folder, console)
 
@@ -248,7 +254,7 @@ def _whole_task_path(name: str) -> str:
     if name in known_tasks():
         if path.is_dir():
             text = f"{name} is the task that `advisor tasks` lists; the folder of that name here is"
-            typer.echo(f"{text} {folder_argument(path)}", err=True)
+            remark(f"{text} {shell_path(folder_argument(path))}")
         return name
     return str(path.resolve()) if path.is_dir() else name
 
@@ -276,7 +282,7 @@ def _beginning(
     with writing(folder):
         folder.mkdir(exist_ok=True)
     for note in resolved.task.language_notes():
-        console.print(f"Note: {note}")
+        console.print(f"Note: {one_line(note)}")
     origin = Origin(
         command=command_line(),
         recommendation=_recommendation_beside(target),
@@ -287,7 +293,7 @@ def _beginning(
 
 def command_line() -> str:
     """The command that was called, as one would type it."""
-    return shlex.join(["advisor", *sys.argv[1:]])
+    return shell_line(["advisor", *sys.argv[1:]])
 
 
 def _as_folder(task: str) -> str:
@@ -326,10 +332,7 @@ def work(go_on: str, going: Callable[[Means], None], console: Console) -> None:
         else:
             going(Means(watcher=PlainWatcher(console)))
     except KeyboardInterrupt:
-        typer.echo(
-            f"Interrupted; no finished answer is lost. Go on: {go_on}",
-            err=True,
-        )
+        remark(f"Interrupted; no finished answer is lost. Go on: {go_on}")
         raise typer.Exit(130) from None
 
 
@@ -340,6 +343,7 @@ def show_report(folder: Path, console: Console) -> None:
     """Write the report of a run and print its table.
 
     Raises:
+        FailedMethodsError: a method failed; the message says which and why.
         RunError: no method finished.
     """
     from advisor.cli.report import write_report
@@ -351,14 +355,48 @@ def show_report(folder: Path, console: Console) -> None:
     comparison = read_record(folder / "comparison.json", Comparison)
     if not console.quiet:
         _show(comparison)
-    typer.echo(str(report) if console.quiet else f"Report: {report}")
+    tell(shown(report) if console.quiet else f"Report: {shown(report)}")
+    _refuse_failures(comparison, folder)
     # What is refused needs no other try; a shard may hold nothing else.
     methods = [r for r in comparison.methods if not r.floor and r.status != "refused"]
     if methods and not any(result.status in ("finished", "partial") for result in methods):
         raise RunError(
-            f"No method finished; the report says why. The logs are {folder}/arms/*/log.txt. "
-            f"Try again: advisor bench --resume {folder}"
+            "No method finished; the report says why. "
+            f"Try again: advisor bench --resume {shell_path(folder)}"
         )
+
+
+def _refuse_failures(comparison: Comparison, folder: Path) -> None:
+    from strategies.errors import FailedMethodsError
+
+    failed = {
+        result.name: [problem for problem in result.problems if problem.status == "failed"]
+        for result in comparison.methods
+    }
+    failed = {name: problems for name, problems in failed.items() if problems}
+    if not failed:
+        return
+    lines = [
+        f"  {_failure(f'{name}-s{problem.seed}', problem, folder)}"
+        for name, problems in failed.items()
+        for problem in problems
+    ]
+    raise FailedMethodsError(
+        "\n".join(
+            [
+                f"Failed: {len(failed)} of {len(comparison.methods)} methods.",
+                *lines,
+                f"Try them again: advisor bench --resume {shell_path(folder)}",
+            ]
+        )
+    )
+
+
+def _failure(arm: str, problem: Problem, folder: Path) -> str:
+    from benchmarks.report.document import excerpt
+
+    why = excerpt(one_line(f"{problem.kind}: {problem.message}"), 300)
+    return f"{one_line(arm)}: {why} (log: {shown(folder / 'arms' / arm / 'log.txt')})"
 
 
 def _show(comparison: Comparison) -> None:
@@ -368,7 +406,7 @@ def _show(comparison: Comparison) -> None:
     show(heads, rows, right={*heads[1:3], *scored})
     for result in comparison.methods:
         if result.unimproved:
-            typer.echo(
+            tell(
                 f"{result.name}: training did not improve on the start, so its score says nothing "
                 "about the method. The report shows what was tried."
             )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from advisor.cli.output import tell, tell_json
 from advisor.cli.tables import show
 
 if TYPE_CHECKING:
@@ -42,10 +43,10 @@ def compare(
 
     found = compare_runs(read_run(run_a), read_run(run_b))
     if as_json:
-        typer.echo(found.model_dump_json(indent=2))
+        tell_json(found.model_dump_json(indent=2))
         return
     if not quiet:
-        typer.echo(
+        tell(
             f"{found.run_a.task.id}, {found.metric}: {found.items} shared items "
             f"(only in a: {found.only_a}, only in b: {found.only_b}, changed: {found.changed})"
         )
@@ -73,6 +74,6 @@ def _rows(found: RunsComparison) -> list[tuple[str, ...]]:
 def _print_rest(found: RunsComparison) -> None:
     for run, names in (("a", found.methods_only_a), ("b", found.methods_only_b)):
         if names:
-            typer.echo(f"Only in run {run}: {', '.join(names)}")
+            tell(f"Only in run {run}: {', '.join(names)}")
     for note in found.notes:
-        typer.echo(note)
+        tell(note)

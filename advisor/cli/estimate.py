@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from advisor.cli.output import tell, tell_json
 from advisor.cli.tables import show
 
 if TYPE_CHECKING:
@@ -560,21 +561,21 @@ def _print_json(shape: ModelShape, setup: Setup, **results: Any) -> None:
     from advisor.estimates.memory import SCHEMA_VERSION
 
     told = {"schema_version": SCHEMA_VERSION, "model": shape.model_dump(), "setup": asdict(setup)}
-    typer.echo(json.dumps({**told, **results}, indent=2))
+    tell_json(json.dumps({**told, **results}, indent=2))
 
 
 def _title(text: str) -> None:
-    from rich.console import Console
+    from advisor.cli.screen import screen
 
-    console = Console(highlight=False, markup=False)
+    console = screen()
     if console.is_terminal:
         console.print(text, style="bold")
     else:
-        typer.echo(f"# {text}")
+        tell(f"# {text}")
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table, and on a terminal an empty line behind it."""
     show(columns, rows, right=columns[1:])
     if sys.stdout.isatty():
-        typer.echo()
+        tell()

@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from advisor.cli.lang import Lang
+from advisor.cli.output import tell, tell_file
+from advisor.cli.screen import screen
 from advisor.cli.writing import writing
+from strategies.visible import shown, visible
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from advisor.flowchart import Flowchart, Step
     from advisor.language import Language
 
@@ -67,28 +71,27 @@ def flowchart(
     say = language(lang.value)
     chart = load_flowchart(flowchart).in_language(say)
     steps = chart.walk(load_answers(answers)) if answers is not None else []
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = screen()
     if out is not None:
         # Bytes keep the line ends as they are on every system.
         with writing(out):
-            out.write_bytes(_drawn(chart, steps, form, say))
-        typer.echo(out)
+            out.write_bytes(visible(_drawn(chart, steps, form, say)).encode())
+        tell(shown(out))
     elif form is DrawingFormat.text and console.is_terminal:
         _show(chart, steps, console, say)
     else:
-        typer.echo(_drawn(chart, steps, form, say), nl=False)
+        tell_file(_drawn(chart, steps, form, say))
 
 
-def _drawn(chart: Flowchart, steps: Sequence[Step], form: DrawingFormat, say: Language) -> bytes:
-    """The drawing as UTF-8, whatever the encoding of the terminal."""
+def _drawn(chart: Flowchart, steps: Sequence[Step], form: DrawingFormat, say: Language) -> str:
     from advisor import mermaid
     from advisor.drawing import outline, svg
 
     if form is DrawingFormat.mermaid:
-        return f"{mermaid.draw(chart, steps, say)}\n".encode()
+        return f"{mermaid.draw(chart, steps, say)}\n"
     if form is DrawingFormat.svg:
-        return svg.draw(chart, steps, say).encode()
-    return outline.as_text(outline.outline(chart, steps, say)).encode()
+        return svg.draw(chart, steps, say)
+    return outline.as_text(outline.outline(chart, steps, say))
 
 
 def _show(chart: Flowchart, steps: Sequence[Step], console: Console, say: Language) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from advisor.cli.output import tell
 from advisor.cli.writing import writing
+from strategies.visible import one_line, shell_path, shown
 
 
 def init(
@@ -87,17 +88,17 @@ def init(
             Source(source, columns, slices, chosen, corpus, instruction, merge_labels),
         )
     if quiet:
-        typer.echo(folder)
+        tell(shown(folder))
         return
     task = made.task
     for note in made.notes:
-        typer.echo(f"Note: {note}")
+        tell(f"Note: {one_line(note)}")
     if made.near:
-        typer.echo("To make one label of each group, make the task again with --merge-labels.")
+        tell("To make one label of each group, make the task again with --merge-labels.")
     how = "guessed from the answers; change it with --kind" if made.guessed else "as you said"
-    typer.echo(f"{folder}: {task.kind} ({how}), metric {task.metric}")
+    tell(f"{shown(folder)}: {task.kind} ({how}), metric {task.metric}")
     sizes = f"{len(task.train)} train, {len(task.validation)} validation, {len(task.test)} test"
     documents = f", {len(task.corpus)} passages" if task.corpus else ""
-    typer.echo(f"Items: {sizes}{documents}")
-    command = shlex.join(["advisor", "bench", folder_argument(folder)])
-    typer.echo(f"Look at {folder / 'task.yaml'}, then run: {command}")
+    tell(f"Items: {sizes}{documents}")
+    command = f"advisor bench {shell_path(folder_argument(folder))}"
+    tell(f"Look at {shown(folder / 'task.yaml')}, then run: {command}")

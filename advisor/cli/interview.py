@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console
 
+from advisor.cli.output import prompt
+from advisor.cli.screen import screen
 from advisor.errors import AdvisorError, AnswersError, InterruptionError
 from advisor.questionnaire import (
     Answers,
@@ -22,6 +23,7 @@ from advisor.questionnaire import (
     takes_many,
     typical,
 )
+from strategies.visible import shell_path, shown
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -50,7 +52,7 @@ class Interview:
         self, chart: Flowchart, say: Language, save: Callable[[Answers], None] | None
     ) -> None:
         self._chart, self._say, self._save = chart, say, save
-        self._console = Console(highlight=False, markup=False)
+        self._console = screen()
         self._before: list[tuple[str, Answers]] = []
 
     @property
@@ -117,7 +119,7 @@ class Interview:
             self._console.print(f"  {line}")
         usual = detail(field, "suggested") or _UNKNOWN
         while True:
-            text = typer.prompt(f"  {self._hint(field)}", default=usual).strip()
+            text = prompt(f"  {self._hint(field)}", usual).strip()
             if text in (_BACK, _UNKNOWN):
                 return _GO_BACK if text == _BACK else None
             try:
@@ -195,7 +197,8 @@ def interviewed(
             kept = _free(KEPT)
             keep(interview.answers, kept)
         raise InterruptionError(
-            f"\nInterrupted. The answers so far are in {kept}: go on with --answers {kept}"
+            f"\nInterrupted. The answers so far are in {shown(kept)}: go on with "
+            f"--answers {shell_path(kept)}"
         ) from None
 
 

@@ -34,13 +34,12 @@ def merge(
     from benchmarks.tasks.extra import need_the_extra
 
     need_the_extra("advisor merge", "scipy", "statsmodels", "matplotlib")
-    from rich.console import Console
-
     from advisor.cli.bench import command_line, show_report
+    from advisor.cli.screen import screen
     from benchmarks.sharding import merge as merge_shards
     from benchmarks.store import read_run
 
     shards = [read_run(run) for run in runs]
     with writing(out):
         merge_shards(shards, out, command_line())
-    show_report(out, Console(highlight=False, markup=False, quiet=quiet))
+    show_report(out, screen(quiet=quiet))

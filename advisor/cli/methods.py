@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from advisor.cli.output import tell, tell_json
 from advisor.cli.tables import show
 
 
@@ -26,10 +27,10 @@ def methods(
 
     known = registry().methods
     if as_json:
-        typer.echo(json.dumps([m.model_dump(mode="json") for m in known.values()], indent=2))
+        tell_json(json.dumps([m.model_dump(mode="json") for m in known.values()], indent=2))
         return
     if quiet:
-        typer.echo("\n".join(known))
+        tell("\n".join(known))
         return
     rows = [
         (

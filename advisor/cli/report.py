@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from advisor.cli.output import tell
 from advisor.cli.writing import writing
+from strategies.visible import shown
 
 if TYPE_CHECKING:
     from benchmarks.store import Run
@@ -52,7 +54,7 @@ def report(
     need_the_extra("advisor report", "scipy", "statsmodels", "matplotlib")
     for path in write_report(run, form, out, data_dir):
         if not quiet:
-            typer.echo(path)
+            tell(shown(path))
 
 
 def write_report(

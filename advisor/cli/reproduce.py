@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from advisor.cli.output import tell, tell_json
 from advisor.cli.writing import writing
 
 if TYPE_CHECKING:
@@ -54,7 +55,10 @@ def reproduce(
     text = reproduction_markdown(found)
     with writing(again / "reproduction.md"):
         write_atomic(again / "reproduction.md", text)
-    typer.echo(found.model_dump_json(indent=2) if as_json else text)
+    if as_json:
+        tell_json(found.model_dump_json(indent=2))
+    else:
+        tell(text)
     if not found.agrees:
         raise typer.Exit(DIFFERS)
 
@@ -63,9 +67,8 @@ def _run_again(before: Run, folder: Path) -> None:
     """Run the plan with a home of its own, or go on where an earlier call ended."""
     from dataclasses import replace
 
-    from rich.console import Console
-
     from advisor.cli.bench import command_line, work
+    from advisor.cli.screen import screen
     from benchmarks.runner import Means, Origin, refuse_other_ground, resolve, resume, run
     from benchmarks.sharding import refuse_shard
     from benchmarks.store import ArtifactStore, read_plan, recommendation_text
@@ -74,7 +77,7 @@ def _run_again(before: Run, folder: Path) -> None:
 
     refuse_shard(before)
     refuse_other_ground(before)
-    console = Console(stderr=True, highlight=False, markup=False)
+    console = screen(err=True)
     home = folder / _HOME
     begun = (folder / "run.json").is_file()
     if begun and not home.is_dir():

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Iterable, Sequence
 
-import typer
+from advisor.cli.output import tell
+from strategies.visible import one_line
 
 
 def on_terminal() -> bool:
@@ -23,12 +24,12 @@ def show(heads: Sequence[str], rows: Iterable[Sequence[str]], right: Collection[
     """
     if not on_terminal():
         for row in (heads, *rows):
-            typer.echo("\t".join(" ".join(cell.split()) for cell in row))
+            tell("\t".join(map(one_line, row)))
         return
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False, markup=False, emoji=False)
+    from advisor.cli.screen import screen
+
     table = Table(box=None, header_style="bold", pad_edge=False)
     for place, head in enumerate(heads):
         table.add_column(
@@ -39,4 +40,4 @@ def show(heads: Sequence[str], rows: Iterable[Sequence[str]], right: Collection[
         )
     for row in rows:
         table.add_row(*row)
-    console.print(table)
+    screen().print(table)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from advisor.cli.output import remark, tell, tell_json
 from advisor.cli.tables import show
+from strategies.visible import one_line
 
 if TYPE_CHECKING:
     from benchmarks.records import TaskCard
@@ -41,21 +43,21 @@ def tasks(
     if name is not None:
         task = load_task(name, data_dir)
         if quiet:
-            typer.echo(task.id)
+            tell(task.id)
             return
         _show_card(task.card(), as_json=as_json)
         for note in task.notes:
-            typer.echo(f"Note: {note}", err=True)
+            remark(f"Note: {one_line(note)}")
         return
     rows = _rows(data_dir)
     if as_json:
-        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        tell_json(json.dumps(rows, indent=2, ensure_ascii=False))
     elif quiet:
-        typer.echo("\n".join(row["id"] for row in rows))
+        tell("\n".join(row["id"] for row in rows))
     else:
         show(list(rows[0]), [list(row.values()) for row in rows])
         if any(row["data"] == "no" for row in rows):
-            typer.echo("Where to get data that is not here: advisor tasks NAME", err=True)
+            remark("Where to get data that is not here: advisor tasks NAME")
 
 
 def _rows(data_dir: Path | None) -> list[dict[str, Any]]:
@@ -82,9 +84,9 @@ def _rows(data_dir: Path | None) -> list[dict[str, Any]]:
 def _show_card(card: TaskCard, *, as_json: bool) -> None:
     fields = card.model_dump(mode="json")
     if as_json:
-        typer.echo(json.dumps(fields, indent=2, ensure_ascii=False))
+        tell_json(json.dumps(fields, indent=2, ensure_ascii=False))
         return
     for name, value in fields.items():
         written = json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value
         shown = ", ".join(map(str, written)) if isinstance(written, list) else written
-        typer.echo(f"{name + ':':12} {shown}")
+        tell(f"{name + ':':12} {one_line(shown)}")

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from advisor.cli.output import tell, tell_json
 from advisor.cli.tables import show
 from advisor.cli.writing import writing
+from strategies.visible import shell_path
 
 if TYPE_CHECKING:
     from advisor.flowchart import Flowchart
@@ -51,7 +53,7 @@ def verify(
     if report is not None:
         _write(found, report)
     if as_json:
-        typer.echo(found.model_dump_json(indent=2))
+        tell_json(found.model_dump_json(indent=2))
     else:
         _print(found, quiet=quiet)
 
@@ -102,7 +104,7 @@ def _read(folder: Path) -> tuple[Run, Answers]:
     if pending:
         raise RunError(
             f"{folder} is not finished: {', '.join(pending)} did not run yet. "
-            f"Go on with it: advisor bench --resume {folder}"
+            f"Go on with it: advisor bench --resume {shell_path(folder)}"
         )
     values = (run.recommendation or {}).get("answers") or run.manifest.task.answers
     if not values:
@@ -183,7 +185,7 @@ def _print(found: Verification, *, quiet: bool) -> None:
     show(laid_out.RUN_HEADS, laid_out.run_rows(found), right=laid_out.RUN_HEADS[3:4])
     if not quiet:
         _print_details(found)
-    typer.echo()
+    tell()
     show(laid_out.POLICY_HEADS, laid_out.policy_rows(found), right=laid_out.POLICY_HEADS[1:])
     if not quiet:
         _print_rest(found)
@@ -192,22 +194,22 @@ def _print(found: Verification, *, quiet: bool) -> None:
 def _print_details(found: Verification) -> None:
     from benchmarks.report.verification import change, details
 
-    typer.echo()
+    tell()
     for run in found.runs:
         for line in (*details(run), change(run)):
             if line:
-                typer.echo(f"{run.run.id}: {line}")
+                tell(f"{run.run.id}: {line}")
 
 
 def _print_rest(found: Verification) -> None:
     from benchmarks.report.verification import HOW, arguments, in_short, missed
 
     for run in missed(found):
-        typer.echo(f"\nMiss in {run.run.id}: {run.advised.said} advised, {run.winner} measured.")
+        tell(f"\nMiss in {run.run.id}: {run.advised.said} advised, {run.winner} measured.")
         for step in run.advised.path:
-            typer.echo(f"  {step.node}: {step.branch}")
+            tell(f"  {step.node}: {step.branch}")
         for method, node, strength, reason in arguments(run):
-            typer.echo(f"  {method}  {strength}  {node}  {reason}")
-    typer.echo()
+            tell(f"  {method}  {strength}  {node}  {reason}")
+    tell()
     for sentence in (HOW, *in_short(found)):
-        typer.echo(sentence)
+        tell(sentence)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from advisor.cli.output import tell, tell_json
 from advisor.cli.writing import writing
+from strategies.visible import shown
 
 if TYPE_CHECKING:
     from benchmarks.drift import Drift
@@ -63,16 +65,18 @@ def watch(
     folder = out or run.parent / name
     _answer(before, watched, fresh, folder)
     found = drift_between(before, read_run(folder), watched)
-    typer.echo(found.model_dump_json(indent=2) if as_json else _said(found, folder))
+    if as_json:
+        tell_json(found.model_dump_json(indent=2))
+    else:
+        tell(_said(found, folder))
     if fail_if_worse and found.verdict == "worse":
         raise typer.Exit(DRIFTED)
 
 
 def _answer(before: Run, method: str, fresh: Path, folder: Path) -> None:
     """Run the method on the fresh items, or go on where an earlier call ended."""
-    from rich.console import Console
-
     from advisor.cli.bench import command_line, work
+    from advisor.cli.screen import screen
     from benchmarks.runner import Origin, refuse_other_ground, resolve, resume, run
     from benchmarks.store import read_plan
     from strategies.errors import RunError
@@ -89,7 +93,7 @@ def _answer(before: Run, method: str, fresh: Path, folder: Path) -> None:
         "fresh_items": str(fresh.resolve()),
     }
     plan = before.plan.model_copy(update=changes)
-    console = Console(stderr=True, highlight=False, markup=False)
+    console = screen(err=True)
     refuse_other_ground(before)
     if (folder / "run.json").is_file():
         if read_plan(folder / "plan.yaml") != plan:
@@ -127,4 +131,4 @@ def _said(found: Drift, folder: Path) -> str:
         lines.append("The weights of then were not kept: others were trained in the same way.")
     if found.shared:
         lines.append(f"{found.shared:,} of the fresh items were in the run's test split already.")
-    return "\n".join([*lines, f"Answers: {folder}"])
+    return "\n".join([*lines, f"Answers: {shown(folder)}"])

@@ -6,18 +6,21 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
-    Progress,
     TaskID,
-    TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
+from advisor.cli.screen import bars, word
+from strategies.visible import one_line
+
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
     from benchmarks.records import Arm, Failure
 
 # How often a long phase says where it is when nobody looks at a terminal.
@@ -26,14 +29,13 @@ _PLAIN_SECONDS = 30.0
 
 def live(console: Console) -> Progress:
     """The bars that a `LiveWatcher` moves."""
-    return Progress(
-        TextColumn("{task.description}"),
+    return bars(
+        console,
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("left"),
+        word("left"),
         TimeRemainingColumn(),
-        console=console,
     )
 
 
@@ -124,4 +126,4 @@ def outcome(arm: Arm) -> str:
 
 
 def _why(reason: str, failure: Failure | None) -> str:
-    return f"{failure.kind}: {failure.message}" if failure else reason
+    return one_line(f"{failure.kind}: {failure.message}" if failure else reason)

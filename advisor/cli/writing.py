@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from advisor.errors import AdvisorError
+from strategies.visible import shown
 
 
 @contextmanager
@@ -23,5 +24,5 @@ def writing(path: Path) -> Iterator[None]:
         blocked = isinstance(error, FileExistsError | NotADirectoryError)
         why = "a file stands in its way" if blocked else error.strerror or str(error)
         raise AdvisorError(
-            f"{path} cannot be written: {why}. Name a place where you may write."
+            f"{shown(path)} cannot be written: {why}. Name a place where you may write."
         ) from None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from strategies import visible as characters
 
 
 @dataclass(frozen=True)
@@ -82,23 +83,13 @@ def inlines(text: Text) -> tuple[Inline, ...]:
 
 
 def visible(text: str, *, keep_lines: bool = False) -> str:
-    r"""Text in which nothing is invisible or moves the cursor.
+    r"""Text in which nothing is invisible or moves the cursor: see `strategies.visible`.
 
-    Line breaks become ⏎ unless kept. Control, format (such as text direction), surrogate and
-    private characters become their code point, ``\x1b`` or ``\u202e``.
+    Line breaks become ⏎ and tabs a space, unless lines are kept.
     """
-    text = text.replace("\r\n", "\n")
-    return "".join(_visible(character, keep_lines) for character in text)
-
-
-def _visible(character: str, keep_lines: bool) -> str:
-    if character == "\n":
-        return "\n" if keep_lines else "⏎"
-    if character == "\t":
-        return "    " if keep_lines else " "
-    if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}:
-        return character.encode("unicode_escape", "surrogatepass").decode()
-    return character
+    broken, tab = ("\n", "    ") if keep_lines else ("⏎", " ")
+    plain = characters.visible(text)
+    return plain.replace("\n", broken).replace("\t", tab)
 
 
 def excerpt(text: str, length: int) -> str:

@@ -28,6 +28,7 @@ from benchmarks.tasks.reading import read_records
 from benchmarks.tasks.task import SPLITS, Item, Split, TaskSpec, fixed_order
 from strategies.errors import DataError
 from strategies.hashing import sha256_of_file
+from strategies.visible import shown, visible
 
 AUTHORED_FILE = "authored.jsonl"
 SEED = 20
@@ -218,10 +219,10 @@ def main(arguments: Sequence[str]) -> int:
         try:
             sizes = author(Path(name))
         except DataError as error:
-            sys.stderr.write(f"{error}\n")
+            sys.stderr.write(f"{visible(str(error))}\n")
             return error.exit_code
         listed = ", ".join(f"{split} {size}" for split, size in sizes.items())
-        sys.stdout.write(f"{name}: {listed}\n")
+        sys.stdout.write(f"{shown(name)}: {listed}\n")
     return 0
 
 
