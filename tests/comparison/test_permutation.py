@@ -82,7 +82,7 @@ def test_two_p_values_of_the_published_runs_are_on_the_right_side_of_the_limit()
     (first,) = (d for d in reply.differences if (d.a, d.b) == ("icl-random", "full"))
     (second,) = (d for d in squad.differences if (d.a, d.b) == ("lora", "nearest-answer"))
     assert first.p_holm == pytest.approx(0.045, abs=0.005)
-    assert second.p_holm == pytest.approx(0.066, abs=0.005)
+    assert second.p_holm == pytest.approx(0.066, abs=0.01)
     assert (first.separated, second.separated) == (True, False)
     assert first.safe
     assert second.safe
