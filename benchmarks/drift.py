@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from benchmarks import statistics
+from benchmarks import permutation, statistics
 from benchmarks.comparison import compare, tables_of
 from benchmarks.pairing import Side, side_of
 from benchmarks.results import ALPHA, Interval
@@ -109,7 +109,7 @@ def unpaired(before: Side, after: Side) -> tuple[Interval, float, str]:
         return Interval(low=low, high=high, method="Newcombe score"), p_value, test
     low, high = statistics.unpaired_interval(a, b)
     interval = Interval(low=low, high=high, method="jackknife, unpaired")
-    return interval, statistics.unpaired_p_value(a, b), "unpaired permutation"
+    return interval, permutation.decide([permutation.unpaired(a, b)])[0], "unpaired permutation"
 
 
 def _retrained(before: Run, after: Run, method: str) -> bool:

@@ -10,7 +10,8 @@ from math import comb
 from statistics import fmean
 from typing import Literal
 
-from benchmarks import statistics
+from benchmarks import permutation, statistics
+from benchmarks.permutation import Exact, SignificanceTest
 from benchmarks.records import ItemScore
 from benchmarks.results import Difference, Interval
 from benchmarks.statistics import Noise, Outcomes, noise_between
@@ -255,11 +256,14 @@ def corrected_together(pairs: Sequence[tuple[Family, Pair]], untested: int = 0) 
         untested: further pairs that might have been tested; each counts as not separated.
     """
     tests = len(pairs) + untested
-    tested = [_test(a, b, tests) for _, (a, b) in pairs]
-    corrected = statistics.holm([*(p_value for p_value, _ in tested), *[1.0] * untested])
+    tested = [_test(a, b) for _, (a, b) in pairs]
+    corrected = permutation.decide([test for test, _ in tested], untested)
+    unsafe = permutation.unsafe([test for test, _ in tested], untested)
     return [
-        _difference(family, pair, test, p_holm, tests)
-        for (family, pair), test, p_holm in zip(pairs, tested, corrected[: len(pairs)], strict=True)
+        _difference(family, pair, test, p_holm, tests).model_copy(update={"safe": n not in unsafe})
+        for n, ((family, pair), test, p_holm) in enumerate(
+            zip(pairs, tested, corrected, strict=True)
+        )
     ]
 
 
@@ -306,15 +310,15 @@ def interval_of_score(side: Side) -> Interval:
     return Interval(low=low, high=high, method=f"jackknife of {unit}{seeds}")
 
 
-def _test(a: Side, b: Side, tests: int) -> tuple[float, str]:
+def _test(a: Side, b: Side) -> tuple[SignificanceTest, str]:
     if a.right_or_wrong and b.right_or_wrong:
-        return statistics.mcnemar_exact(*_discordant(a.values, b.values)), "exact McNemar"
+        p_value = statistics.mcnemar_exact(*_discordant(a.values, b.values))
+        return Exact(p_value), "exact McNemar"
     noise = noise_between(a.noise, b.noise)
     if noise:
         p_value = statistics.seeded_p_value(a.outcomes, b.outcomes, noise)
-        return p_value, f"t over {'groups' if _of_groups(a) else 'items'} and seeds"
-    p_value = statistics.permutation_p_value(a.outcomes, b.outcomes, tests)
-    return p_value, f"paired permutation{_of_groups(a)}"
+        return Exact(p_value), f"t over {'groups' if _of_groups(a) else 'items'} and seeds"
+    return permutation.paired(a.outcomes, b.outcomes), f"paired permutation{_of_groups(a)}"
 
 
 def _of_groups(side: Side) -> str:
@@ -324,12 +328,12 @@ def _of_groups(side: Side) -> str:
 def _difference(
     family: Family,
     pair: Pair,
-    test: tuple[float, str],
+    tested: tuple[SignificanceTest, str],
     p_holm: float,
     tests: int,
 ) -> Difference:
     a, b = pair
-    p_value, name = test
+    test, name = tested
     differ = sum(x != y for x, y in zip(a.values, b.values, strict=True)) / len(a.values)
     return Difference(
         a=a.name,
@@ -337,7 +341,8 @@ def _difference(
         family=family,
         difference=a.outcomes.score - b.outcomes.score,
         interval=interval_between(a, b),
-        p_value=p_value,
+        p_value=test.p_value,
+        p_bounds=test.bounds,
         p_holm=p_holm,
         test=name,
         items=len(a.values),

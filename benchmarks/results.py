@@ -96,7 +96,10 @@ class Difference(Frozen):
     Attributes:
         interval: of the difference, not corrected for the number of comparisons.
         family: what stands against what; all differences of a report are corrected together.
+        p_bounds: between which `p_value` would lie after unlimited draws; both are equal where
+            it is exact. None in comparisons that older versions wrote.
         p_holm: `p_value`, corrected.
+        safe: whether more draws could not change that the two are separated, or are not.
         test: name of the test.
         discordance: share of items on which the two differ.
         detectable: smallest difference that this sample finds with 80 % power; None when
@@ -110,7 +113,9 @@ class Difference(Frozen):
     difference: float
     interval: Interval
     p_value: float
+    p_bounds: tuple[float, float] | None = None
     p_holm: float
+    safe: bool = True
     test: str
     items: int
     discordance: float
