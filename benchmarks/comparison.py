@@ -42,6 +42,7 @@ from benchmarks.results import (
 )
 from benchmarks.slices import slices_of
 from benchmarks.store import ArmResult, Run
+from benchmarks.tasks.foreign_code import LM_EVAL
 from strategies.data import Frozen
 from strategies.errors import RunError
 from strategies.method import Method
@@ -527,7 +528,12 @@ def _notes(
     if pending:
         notes.append(f"The run is not finished: {', '.join(pending)} have not run yet.")
     if inputs is None:
-        notes.append("The task's items could not be read again, so examples come without inputs.")
+        notes.append(
+            "The run folder keeps no inputs of this task of lm-eval's, so examples come without "
+            "them."
+            if run.plan.task.startswith(LM_EVAL)
+            else "The task's items could not be read again, so examples come without inputs."
+        )
     return tuple(notes)
 
 

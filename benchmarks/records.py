@@ -3,6 +3,7 @@
 Run folder::
 
     plan.yaml  run.json  recommendation.json (optional)  lock  comparison.json
+    inputs.jsonl (of a task of lm-eval's, so that a report need not load it)
     arms/<arm>/  arm.json  responses.jsonl  free.jsonl  latency.jsonl  scores.jsonl
 
 An *arm* is one method at one seed, or one floor; its folder is ``<name>-s<seed>``.
@@ -53,6 +54,13 @@ class Response(Frozen):
     truncated: bool = False
     left_out: int = 0
     refused: str = ""
+
+
+class ItemInput(Frozen):
+    """What one item asks: a line of ``inputs.jsonl``, kept of tasks of lm-eval's alone."""
+
+    id: str
+    input: str
 
 
 class ItemScore(Frozen):

@@ -33,8 +33,10 @@ from benchmarks.store import (
     Run,
     RunFolder,
     arm_folder,
+    keep_inputs,
     read_record,
 )
+from benchmarks.tasks.foreign_code import LM_EVAL
 from benchmarks.tasks.task import Task
 from benchmarks.worker import load_cut
 from benchmarks.workers import Silent, Watcher, Workers, environment_for
@@ -380,6 +382,9 @@ class Bench:
 
     def work(self) -> None:
         """Do every pending arm."""
+        if self.resolved.task.id.startswith(LM_EVAL):
+            inputs = {item.id: item.input for item in self.resolved.task.test}
+            keep_inputs(self.folder.path, inputs)
         (self.means.executor or one_by_one)(self)
 
     @property

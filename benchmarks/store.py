@@ -14,7 +14,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ from pydantic import Field, ValidationError
 
 from benchmarks.checksums import sealed, unsealed
 from benchmarks.plan import Plan
-from benchmarks.records import Arm, Cost, ItemScore, Response, RunManifest
+from benchmarks.records import Arm, Cost, ItemInput, ItemScore, Response, RunManifest
 from benchmarks.tasks.problems import shown
 from strategies.data import Frozen
 from strategies.errors import RunError
@@ -38,6 +38,7 @@ T = TypeVar("T", bound=Frozen)
 # How pydantic names the branches of a union of types that `benchmarks.plan` uses.
 _BRANCH = re.compile(r"constrained-|literal\[")
 _HOW_MADE = "A run folder is made by: advisor bench PLAN --out FOLDER"
+INPUTS = "inputs.jsonl"
 ANSWER_FILES = ("responses.jsonl", "free.jsonl", "latency.jsonl")
 # How long an orphaned worker may take to notice that its parent was killed.
 ORPHAN_SECONDS = 15.0
@@ -542,6 +543,18 @@ def read_run(folder: Path) -> Run:
         arms=tuple(_read_arm(arm_folder(folder, name)) for name in manifest.arms),
         recommendation=_read_recommendation(folder / "recommendation.json"),
     )
+
+
+def keep_inputs(run: Path, inputs: Mapping[str, str]) -> None:
+    """Keep what the items ask, by id, for reports; a run folder keeps it once."""
+    if not (run / INPUTS).exists():
+        write_lines(run / INPUTS, [ItemInput(id=name, input=text) for name, text in inputs.items()])
+
+
+def recorded_inputs(run: Path) -> dict[str, str] | None:
+    """Item id to its input as the run folder keeps them; None where it keeps none."""
+    lines = scan_lines(run / INPUTS, ItemInput)
+    return {line.id: line.input for line in lines.records} or None
 
 
 def recommendation_text(run: Path) -> str | None:

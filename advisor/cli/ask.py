@@ -11,6 +11,7 @@ import typer
 
 from advisor.cli.lang import Lang
 from advisor.cli.tables import on_terminal, show
+from advisor.cli.trust import Trust, settle_trust
 from advisor.cli.writing import writing
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def ask(
         list[Path] | None,
         typer.Option(help="Finished runs, or folders of them, to hold the advice against."),
     ] = None,
+    trust: Trust = False,
     lang: Annotated[
         Lang, typer.Option(envvar="ADVISOR_LANG", help="Language of questions and advice.")
     ] = Lang.en,
@@ -85,6 +87,8 @@ def ask(
         _write(template, every_question(say))
         return
     chart = load_flowchart(flowchart).in_language(say)
+    if task is not None:
+        settle_trust(task, trust=trust)
     given = _given(answers, task)
     if not no_input:
         given = _interview(given, chart, say, save)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from advisor.cli.trust import Trust, settle_trust
 from advisor.cli.writing import writing
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def reproduce(
     data_dir: Annotated[
         Path | None, typer.Option(help="Where recipes find their public files.")
     ] = None,
+    trust: Trust = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Run a report again, with nothing reused, and say number by number what agreed.
@@ -48,6 +50,7 @@ def reproduce(
 
     use_data_dir(data_dir)
     before = read_run(report if report.is_dir() else report.parent)
+    settle_trust(before.plan.task, trust=trust)
     again = out or Path("runs") / f"{before.manifest.id}-again"
     _run_again(before, again)
     found = reproduction(before, read_run(again))

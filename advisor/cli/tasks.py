@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from advisor.cli.tables import show
+from advisor.cli.trust import Trust, settle_trust
 
 if TYPE_CHECKING:
     from benchmarks.records import TaskCard
@@ -19,6 +20,7 @@ def tasks(
     data_dir: Annotated[
         Path | None, typer.Option(help="Where recipes find their public files.")
     ] = None,
+    trust: Trust = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the names only.")] = False,
 ) -> None:
@@ -39,6 +41,7 @@ def tasks(
     from benchmarks.tasks.catalogue import load_task
 
     if name is not None:
+        settle_trust(name, trust=trust)
         task = load_task(name, data_dir)
         if quiet:
             typer.echo(task.id)

@@ -53,10 +53,12 @@ def watch(
     from advisor.cli.bench import use_data_dir
     from benchmarks.drift import drift_between, leader_of
     from benchmarks.store import read_run
+    from benchmarks.worker import refuse_fresh_items_of_lm_eval
     from strategies.hashing import sha256_of_file
 
     use_data_dir(data_dir)
     before = read_run(run)
+    refuse_fresh_items_of_lm_eval(before.plan.task)
     watched = method or leader_of(before)
     digest = sha256_of_file(fresh)[:8] if fresh.is_file() else "missing"
     name = f"{before.manifest.id}-{watched}-on-{fresh.stem}-{digest}"
