@@ -15,6 +15,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from benchmarks.places import FolderName
 from strategies.data import Frozen
 from strategies.training_record import TrainingRecord
 
@@ -158,7 +159,7 @@ class Arm(Frozen):
     """
 
     schema_version: Literal[1] = 1
-    name: str
+    name: FolderName
     seed: int = 0
     floor: bool = False
     fingerprint: str = ""
@@ -230,7 +231,7 @@ class RunManifest(Frozen):
     """
 
     schema_version: Literal[1] = 1
-    id: str
+    id: FolderName
     created: str
     plan_sha256: str
     task: TaskCard
@@ -239,7 +240,7 @@ class RunManifest(Frozen):
     embedder_sha256: str
     environment: Environment
     command: str
-    arms: tuple[str, ...]
-    plan_arms: tuple[str, ...] = ()
+    arms: tuple[FolderName, ...]
+    plan_arms: tuple[FolderName, ...] = ()
     executor: str = "local"
     commit: str | None = None

@@ -35,6 +35,7 @@ from benchmarks.store import (
     arm_folder,
     keep_inputs,
     read_record,
+    run_id,
 )
 from benchmarks.tasks.foreign_code import LM_EVAL
 from benchmarks.tasks.task import Task
@@ -321,7 +322,7 @@ def _listed(changed: Sequence[str]) -> str:
 
 def _manifest(resolved: Resolved, folder: Path, arms: Sequence[Arm], command: str) -> RunManifest:
     return RunManifest(
-        id=folder.resolve().name,
+        id=run_id(folder),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         plan_sha256=resolved.plan.sha256,
         task=resolved.task.card(),

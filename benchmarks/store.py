@@ -24,6 +24,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from benchmarks.checksums import sealed, unsealed
+from benchmarks.places import links_out_of, plain_name
 from benchmarks.plan import Plan
 from benchmarks.records import Arm, Cost, ItemInput, ItemScore, Response, RunManifest
 from benchmarks.tasks.problems import shown
@@ -395,6 +396,7 @@ class RunFolder:
         """
         if not (path / "run.json").is_file():
             raise RunError(f"{path} is no run folder: it has no run.json. {_HOW_MADE}")
+        refuse_links_out(path)
         return cls(path, Lock(path / "lock"))
 
     def __enter__(self) -> Self:
@@ -437,7 +439,7 @@ class RunFolder:
         """Write an ``arm.json`` anew that is missing or damaged, which is set aside."""
         path = arm_folder(self.path, fresh.folder) / "arm.json"
         try:
-            read_record(path, Arm)
+            _arm_in(path.parent)
         except RunError as error:
             if path.exists():
                 path.replace(path.with_name("arm.json.damaged"))
@@ -446,7 +448,7 @@ class RunFolder:
 
     def read_arm(self, name: str) -> Arm:
         """``arm.json`` of an arm's folder."""
-        return read_record(arm_folder(self.path, name) / "arm.json", Arm)
+        return _arm_in(arm_folder(self.path, name))
 
     def repair_arm(self, name: str, items: int) -> bool:
         """Make an arm's files whole.
@@ -466,8 +468,41 @@ class RunFolder:
 
 
 def arm_folder(run: Path, name: str) -> Path:
-    """Where an arm's files lie below a run folder."""
-    return run / "arms" / name
+    """Where an arm's files lie below a run folder.
+
+    Raises:
+        RunError: the name would lead elsewhere.
+    """
+    try:
+        return run / "arms" / plain_name(name)
+    except ValueError as error:
+        raise RunError(f"{shown(name)} is no arm of {run}: {error}") from None
+
+
+def refuse_links_out(run: Path) -> None:
+    """Check that a run folder, which may be a stranger's, reads and writes itself alone.
+
+    Raises:
+        RunError: a symbolic link in it leads out of it.
+    """
+    found = links_out_of(run)
+    if found:
+        raise RunError(
+            f"{run} holds a symbolic link that leads out of it: {found[0].relative_to(run)}. Put "
+            "the file itself in its place."
+        )
+
+
+def run_id(path: Path) -> str:
+    """The id of a run in a folder: the folder's name.
+
+    Raises:
+        RunError: others could not read it as a name.
+    """
+    try:
+        return plain_name(path.resolve().name)
+    except ValueError as error:
+        raise RunError(f"{path} cannot be a run folder: {error}. Name another: --out") from None
 
 
 def refuse_other_content(path: Path, *, hidden: bool = True) -> None:
@@ -480,6 +515,7 @@ def refuse_other_content(path: Path, *, hidden: bool = True) -> None:
     Raises:
         RunError: a run, other files or a file stand there.
     """
+    run_id(path)
     begun = {"lock", "plan.yaml", "recommendation.json", "arms"}
     if (path / "run.json").exists():
         raise RunError(
@@ -535,6 +571,7 @@ def read_run(folder: Path) -> Run:
     """
     if not (folder / "run.json").is_file():
         raise RunError(f"{folder} is no run folder: it has no run.json. {_HOW_MADE}")
+    refuse_links_out(folder)
     manifest = read_record(folder / "run.json", RunManifest)
     return Run(
         path=folder,
@@ -563,9 +600,18 @@ def recommendation_text(run: Path) -> str | None:
     return file.read_text(encoding="utf-8") if file.is_file() else None
 
 
+def _arm_in(folder: Path) -> Arm:
+    """What ``arm.json`` says, which must be about the arm of this folder."""
+    path = folder / "arm.json"
+    arm = read_record(path, Arm)
+    if arm.folder != folder.name:
+        raise RunError(f"{path} is damaged: it is of arm {shown(arm.folder)}. {_how_to_mend(path)}")
+    return arm
+
+
 def _read_arm(folder: Path) -> ArmResult:
     return ArmResult(
-        arm=read_record(folder / "arm.json", Arm),
+        arm=_arm_in(folder),
         responses=read_lines(folder / "responses.jsonl", Response),
         free=read_lines(folder / "free.jsonl", Response),
         latency=read_lines(folder / "latency.jsonl", Response),
