@@ -11,8 +11,8 @@ import json
 import logging
 import os
 import re
+import secrets
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -50,16 +50,16 @@ ORPHAN_SECONDS = 15.0
 
 def write_atomic(path: Path, text: str) -> None:
     """Replace a file so that a reader sees the old text or the new one, never a part."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    # Not made by tempfile, whose files are for their owner alone whatever the umask says.
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with draft.open("x", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
+        draft.replace(path)
     finally:
-        Path(name).unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
     _sync_folder(path.parent)
 
 
@@ -217,7 +217,7 @@ class Appender(Generic[T]):
             model: type of its records.
         """
         self.records: list[T] = list(repair_lines(path, model).records)
-        self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
 
     def append(self, record: T) -> None:
         """Add one record and wait until the disk has it."""
@@ -256,7 +256,7 @@ class Lock:
         Raises:
             RunError: a living process holds it.
         """
-        self.handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        self.handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         deadline = time.monotonic() + wait_seconds
         while not self._taken():
             owner = _owner(path)
@@ -723,14 +723,14 @@ class ArtifactStore:
 
     def _publish(self, kind: str, fingerprint: str, make: Callable[[Path], Cost]) -> Artifact:
         folder = self._folder(kind, fingerprint)
-        draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{fingerprint[:16]}."))
+        draft = folder.with_name(f".{fingerprint[:16]}.{secrets.token_hex(4)}")
+        draft.mkdir()
         try:
             cost = make(draft)
             manifest = ArtifactManifest(
                 kind=kind, fingerprint=fingerprint, cost=cost, files=_files(draft)
             )
             write_record(draft / "manifest.json", manifest)
-            draft.chmod(0o755)
             shutil.rmtree(folder, ignore_errors=True)
             draft.rename(folder)
         finally:
@@ -743,7 +743,7 @@ class ArtifactStore:
     def _alone(self, kind: str, fingerprint: str) -> Iterator[None]:
         self._folder(kind, fingerprint).parent.mkdir(parents=True, exist_ok=True)
         path = self.root / kind / f".{fingerprint}.lock"
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield

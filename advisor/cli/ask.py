@@ -100,8 +100,9 @@ def ask(
         _write_plan(advice, task, plan)
     if report is not None:
         from advisor.render import decision_record
+        from benchmarks.portable import without_folders
 
-        _write(report, decision_record(advice, say, measured))
+        _write(report, without_folders(decision_record(advice, say, measured)))
     if as_json:
         _print_json(advice, measured)
     elif quiet:

@@ -292,7 +292,7 @@ def _beginning(
     for note in resolved.task.language_notes():
         console.print(f"Note: {note}")
     origin = Origin(
-        command=command_line(),
+        command=recorded_command(),
         recommendation=_recommendation_beside(target),
         shard=part,
     )
@@ -302,6 +302,13 @@ def _beginning(
 def command_line() -> str:
     """The command that was called, as one would type it."""
     return shlex.join(["advisor", *sys.argv[1:]])
+
+
+def recorded_command() -> str:
+    """The command that was called, as one would type it elsewhere; reports show it."""
+    from benchmarks.portable import portable_command
+
+    return portable_command(["advisor", *sys.argv[1:]], Path.cwd())
 
 
 def _as_folder(task: str) -> str:

@@ -68,7 +68,7 @@ def _run_again(before: Run, folder: Path) -> None:
 
     from rich.console import Console
 
-    from advisor.cli.bench import command_line, work
+    from advisor.cli.bench import command_line, recorded_command, work
     from benchmarks.runner import Means, Origin, refuse_other_ground, resolve, resume, run
     from benchmarks.sharding import refuse_shard
     from benchmarks.store import ArtifactStore, read_plan, recommendation_text
@@ -89,7 +89,7 @@ def _run_again(before: Run, folder: Path) -> None:
     with writing(folder):
         folder.mkdir(exist_ok=True)
         make_fresh_home(home)
-    origin = Origin(command=command_line(), recommendation=recommendation_text(before.path))
+    origin = Origin(command=recorded_command(), recommendation=recommendation_text(before.path))
 
     def going(means: Means) -> None:
         store = ArtifactStore(home.resolve() / "artifacts")

@@ -74,7 +74,7 @@ def _answer(before: Run, method: str, fresh: Path, folder: Path) -> None:
     """Run the method on the fresh items, or go on where an earlier call ended."""
     from rich.console import Console
 
-    from advisor.cli.bench import command_line, work
+    from advisor.cli.bench import command_line, recorded_command, work
     from benchmarks.runner import Origin, refuse_other_ground, resolve, resume, run
     from benchmarks.store import read_plan
     from strategies.errors import RunError
@@ -101,7 +101,7 @@ def _answer(before: Run, method: str, fresh: Path, folder: Path) -> None:
     resolved = resolve(plan, console.print)
     with writing(folder):
         folder.mkdir(exist_ok=True)
-    origin = Origin(command=command_line())
+    origin = Origin(command=recorded_command())
     work(command_line(), lambda means: run(resolved, folder, means, origin), console)
 
 
