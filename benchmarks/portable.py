@@ -34,7 +34,7 @@ def all_without_folders(value: T) -> T:
     if isinstance(value, dict):
         return {key: all_without_folders(each) for key, each in value.items()}  # type: ignore[return-value]
     if isinstance(value, list | tuple):
-        return type(value)(map(all_without_folders, value))  # type: ignore[return-value,arg-type]
+        return type(value)(map(all_without_folders, value))
     return value
 
 

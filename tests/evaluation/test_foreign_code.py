@@ -65,7 +65,7 @@ def task_text(folder: Path, *lines: str, **config: object) -> str:
         "doc_to_text": "{{question}}",
         "doc_to_target": "{{answer}}",
         "output_type": "generate_until",
-        "generation_kwargs": {"until": ["\n"]},
+        "generation_kwargs": {"until": ["\n"], "max_gen_toks": 4},
         "metric_list": [{"metric": "exact_match"}],
     }
     named = {line.partition(":")[0] for line in lines}
@@ -294,6 +294,7 @@ def test_a_bench_with_trusted_code_keeps_the_inputs_for_its_report(
     words = ["bench", name, "--methods", "zero-shot", "--model", str(tiny_model), "--out", str(out)]
     done = subprocess.run(
         [sys.executable, "-m", "advisor.cli.app", *words, "--trust"],
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": str(material.ROOT)},
@@ -301,3 +302,16 @@ def test_a_bench_with_trusted_code_keeps_the_inputs_for_its_report(
     )
     assert done.returncode == 0, done.stderr
     assert set((recorded_inputs(out) or {}).values()) == {"Sum of 1 and 1", "Sum of 2 and 2"}
+    assert str(tmp_path) not in (out / "report.md").read_text(encoding="utf-8")
+    again = [sys.executable, "-m", "advisor.cli.app", "bench", "--resume", str(out)]
+    environment = {**os.environ, "PYTHONPATH": str(material.ROOT)}
+    refused = subprocess.run(
+        again,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+    assert refused.returncode == 2
+    assert "has not been trusted" in refused.stderr
