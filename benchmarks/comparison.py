@@ -19,6 +19,7 @@ from benchmarks.pairing import (
     interval_of_score,
     side_of,
 )
+from benchmarks.portable import all_without_folders, portable, without_folders
 from benchmarks.records import Cost, RunManifest
 from benchmarks.results import (
     Advice,
@@ -42,6 +43,7 @@ from benchmarks.results import (
 )
 from benchmarks.slices import slices_of
 from benchmarks.store import ArmResult, Run
+from benchmarks.tasks.foreign_code import LM_EVAL
 from strategies.data import Frozen
 from strategies.errors import RunError
 from strategies.method import Method
@@ -74,11 +76,11 @@ def compare(run: Run, inputs: Mapping[str, str] | None = None) -> Comparison:
     slices, left_out = slices_of(table, differences, by_answer=by_answer)
     pairs = [d for d in differences if d.family == "methods"]
     return Comparison(
-        run=run.manifest,
+        run=portable(run.manifest),
         seeds=run.plan.seeds,
         limits=run.plan.limits,
         latency_items=min(run.plan.latency_items, len(table.ids)),
-        recommendation=run.recommendation,
+        recommendation=all_without_folders(run.recommendation),
         methods=tuple(sorted(results, key=_order)),
         leader=leader,
         tied=_tied(results, leader),
@@ -96,7 +98,7 @@ def compare(run: Run, inputs: Mapping[str, str] | None = None) -> Comparison:
         advice=_advice(run, table, results) if whole else None,
         curves=_curves(run.arms),
         trainings=_trainings(run.arms),
-        notes=_notes(run, table, results, inputs),
+        notes=all_without_folders(_notes(run, table, results, inputs)),
     )
 
 
@@ -125,8 +127,8 @@ def compare_runs(run_a: Run, run_b: Run, metric: str | None = None) -> RunsCompa
             "same methods on the same task with `advisor bench`."
         )
     return RunsComparison(
-        run_a=run_a.manifest,
-        run_b=run_b.manifest,
+        run_a=portable(run_a.manifest),
+        run_b=portable(run_b.manifest),
         metric=metric,
         items=len(same),
         only_a=len(a.ids) - len(shared),
@@ -136,7 +138,7 @@ def compare_runs(run_a: Run, run_b: Run, metric: str | None = None) -> RunsCompa
         methods_only_a=tuple(name for name in a.names if name not in b.names),
         methods_only_b=tuple(name for name in b.names if name not in a.names),
         notes=(
-            *_run_differences(run_a.manifest, run_b.manifest),
+            *_run_differences(portable(run_a.manifest), portable(run_b.manifest)),
             *(note for run, table in ((run_a, a), (run_b, b)) for note in _not_full(run, table)),
         ),
     )
@@ -235,7 +237,7 @@ def _problem(result: ArmResult) -> Problem:
         seed=arm.seed,
         status=arm.status,
         kind=failure.kind if failure else "",
-        message=failure.message if failure else arm.reason,
+        message=without_folders(failure.message if failure else arm.reason),
     )
 
 
@@ -527,7 +529,12 @@ def _notes(
     if pending:
         notes.append(f"The run is not finished: {', '.join(pending)} have not run yet.")
     if inputs is None:
-        notes.append("The task's items could not be read again, so examples come without inputs.")
+        notes.append(
+            "The run folder keeps no inputs of this task of lm-eval's, so examples come without "
+            "them."
+            if run.plan.task.startswith(LM_EVAL)
+            else "The task's items could not be read again, so examples come without inputs."
+        )
     return tuple(notes)
 
 

@@ -8,27 +8,44 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-import yaml
+import lm_eval.utils
 from datasets import Dataset
+from jinja2 import Environment
+from jinja2.sandbox import SandboxedEnvironment
 from lm_eval.api.instance import Instance
 from lm_eval.api.metrics import mean as lm_eval_mean
 from lm_eval.api.model import LM
+from lm_eval.api.registry import METRIC_REGISTRY
 from lm_eval.api.task import ConfigurableTask
 from lm_eval.evaluator import evaluate
 from lm_eval.tasks import TaskManager
 
 from benchmarks.answering import Answerer
 from benchmarks.records import ItemScore, Response
-from benchmarks.tasks.catalogue import LM_EVAL
+from benchmarks.tasks.foreign_code import LM_EVAL, TaskFile, file_named, read_task_file
 from benchmarks.tasks.metrics import METRICS, aggregate, item_sums, score_item
 from benchmarks.tasks.task import Item, Task
 from strategies.errors import DataError
 from strategies.hashing import sha256_of_data, sha256_of_file
 
 logging.getLogger("lm_eval").setLevel(logging.ERROR)
+
+
+def _in_a_sandbox(templates: Environment) -> Environment:
+    """An environment for the templates of task files, out of which none can reach Python."""
+    made = SandboxedEnvironment(
+        loader=templates.loader,
+        undefined=templates.undefined,
+        keep_trailing_newline=templates.keep_trailing_newline,
+    )
+    made.filters.update(templates.filters)
+    return made
+
+
+# lm-eval itself renders templates in an environment in which they can call anything.
+lm_eval.utils.env = _in_a_sandbox(lm_eval.utils.env)
 
 Value = float | None | tuple[str, str]
 Scores = dict[str, float | None]
@@ -238,8 +255,9 @@ def installed_task(name: str) -> Task:
     Raises:
         DataError: lm-eval has no such task, cannot load its data, or asks for what a method
             cannot give.
+        UntrustedCodeError: the file names code that was not trusted.
     """
-    found = _load_installed(name)
+    found, own = _load_installed(name), task_file(name)
     reason = _why_unusable(found)
     if reason:
         raise DataError(f"Task {name} cannot be run under a method: {reason}")
@@ -266,7 +284,7 @@ def installed_task(name: str) -> Task:
                     item.model_dump(mode="json", exclude={"slices"})
                     for item in (*test, *train, *validation)
                 ],
-                [sha256_of_file(file) for file in _own_files(name)],
+                [sha256_of_file(file) for file in (own.read_files if own else ())],
             ]
         ),
         train=train,
@@ -275,33 +293,49 @@ def installed_task(name: str) -> Task:
     )
 
 
-def _own_files(name: str) -> list[Path]:
-    """The YAML file of a user's own lm-eval task, and the code beside it that it may call."""
-    file = Path(name.removeprefix(LM_EVAL)).expanduser()
-    own = file.suffix in (".yaml", ".yml")
-    return [file, *sorted(file.parent.glob("*.py"))] if own else []
+def task_file(name: str) -> TaskFile | None:
+    """What the file of a task ``lm-eval:FILE.yaml`` says, read without importing any code.
+
+    Returns:
+        None for any other task.
+
+    Raises:
+        DataError: the file, or one that it includes, is missing or cannot be used.
+    """
+    file = file_named(name)
+    return None if file is None else read_task_file(file, METRIC_REGISTRY)
 
 
 def _load_installed(name: str) -> ConfigurableTask:
+    own = task_file(name)
     wanted = name.removeprefix(LM_EVAL)
-    file = Path(wanted).expanduser()
     try:
-        if file.suffix in (".yaml", ".yml"):
-            manager = TaskManager(include_path=str(file.resolve().parent), include_defaults=False)
-            wanted = str(yaml.safe_load(file.read_text(encoding="utf-8"))["task"])
-        else:
-            manager = TaskManager()
-        tasks = manager.load([wanted])["tasks"]
-    except (KeyError, OSError, ValueError, TypeError, yaml.YAMLError) as error:
+        found = _by_name(wanted) if own is None else _of_file(own)
+    except (KeyError, OSError, ValueError, TypeError, ImportError, AttributeError) as error:
         raise DataError(
             f"lm-eval cannot load {wanted!r}: {error}. Its data may have to be fetched from a hub; "
             "run: lm-eval ls tasks"
         ) from error
-    if list(tasks) != [wanted]:
+    if len(found) != 1:
         raise DataError(
-            f"{wanted!r} is a group of {len(tasks)} tasks: {', '.join(tasks)}. Take one."
+            f"{wanted!r} is a group of {len(found)} tasks: {', '.join(found)}. Take one."
         )
-    return tasks[wanted]
+    return next(iter(found.values()))
+
+
+def _by_name(name: str) -> dict[str, ConfigurableTask]:
+    manager = TaskManager()
+    if name not in manager.task_index:
+        # lm-eval would take it for the path of a file, and import what that names.
+        raise KeyError("no task of that name comes with lm-eval")
+    return dict(manager.load([name])["tasks"])
+
+
+def _of_file(own: TaskFile) -> dict[str, ConfigurableTask]:
+    own.refuse_untrusted()
+    manager = TaskManager(include_defaults=False)
+    # Without code, lm-eval gets what we read and no file in which it could find some.
+    return dict(manager.load([str(own.path) if own.code else own.config])["tasks"])
 
 
 def _why_unusable(task: ConfigurableTask) -> str:

@@ -71,7 +71,7 @@ def _in_a_fork(work: Callable[[], None]) -> int:
 
 def _work(run: Path, name: str, stream: IO[str], work: Callable[[str, Progress], None]) -> None:
     _end_with_the_bench()
-    log = os.open(arm_folder(run, name) / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    log = os.open(arm_folder(run, name) / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     os.dup2(log, 1)
     os.dup2(log, 2)
 

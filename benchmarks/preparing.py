@@ -13,7 +13,7 @@ from benchmarks.fingerprint import Setting, start_fingerprint, weights_fingerpri
 from benchmarks.plan import Plan
 from benchmarks.records import Cost, CurvePoint
 from benchmarks.store import Artifact, ArtifactStore, read_record, write_record
-from benchmarks.tasks.catalogue import LM_EVAL
+from benchmarks.tasks.foreign_code import LM_EVAL
 from benchmarks.tasks.metrics import METRICS, aggregate
 from benchmarks.tasks.task import Item, Task, fixed_order
 from strategies.data import Example, Prompt

@@ -18,7 +18,8 @@ from benchmarks.plan import Limits, Plan
 from benchmarks.records import Arm, ItemScore, Response
 from benchmarks.statistics import Outcomes, difference_interval, score_interval
 from benchmarks.store import ArmResult, read_record, write_record
-from benchmarks.tasks.catalogue import LM_EVAL, load_task
+from benchmarks.tasks.catalogue import load_task
+from benchmarks.tasks.foreign_code import LM_EVAL
 from benchmarks.tasks.task import Task
 from strategies.data import Frozen
 from strategies.errors import DataError
@@ -124,10 +125,19 @@ def probe(
     return found
 
 
+def refuse_lm_eval(task: str) -> None:
+    """Check that a task has splits that a probe can look at.
+
+    Raises:
+        DataError: it is one of lm-eval's.
+    """
+    if task.startswith(LM_EVAL):
+        raise DataError("A probe needs a task of this project or a task folder, with its splits.")
+
+
 def _cut(setting: ProbeSetting) -> Task:
     """The task with validation items, or the last training items, in the place of the test."""
-    if setting.task.startswith(LM_EVAL):
-        raise DataError("A probe needs a task of this project or a task folder, with its splits.")
+    refuse_lm_eval(setting.task)
     task = load_task(setting.task).cut(Limits())
     train, asked = task.train, task.validation
     if not asked:

@@ -3,6 +3,7 @@
 Run folder::
 
     plan.yaml  run.json  recommendation.json (optional)  lock  comparison.json
+    inputs.jsonl (of a task of lm-eval's, so that a report need not load it)
     arms/<arm>/  arm.json  responses.jsonl  free.jsonl  latency.jsonl  scores.jsonl
 
 An *arm* is one method at one seed, or one floor; its folder is ``<name>-s<seed>``.
@@ -14,6 +15,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from benchmarks.places import FolderName
 from strategies.data import Frozen
 from strategies.training_record import TrainingRecord
 
@@ -53,6 +55,13 @@ class Response(Frozen):
     truncated: bool = False
     left_out: int = 0
     refused: str = ""
+
+
+class ItemInput(Frozen):
+    """What one item asks: a line of ``inputs.jsonl``, kept of tasks of lm-eval's alone."""
+
+    id: str
+    input: str
 
 
 class ItemScore(Frozen):
@@ -150,7 +159,7 @@ class Arm(Frozen):
     """
 
     schema_version: Literal[1] = 1
-    name: str
+    name: FolderName
     seed: int = 0
     floor: bool = False
     fingerprint: str = ""
@@ -222,7 +231,7 @@ class RunManifest(Frozen):
     """
 
     schema_version: Literal[1] = 1
-    id: str
+    id: FolderName
     created: str
     plan_sha256: str
     task: TaskCard
@@ -231,7 +240,7 @@ class RunManifest(Frozen):
     embedder_sha256: str
     environment: Environment
     command: str
-    arms: tuple[str, ...]
-    plan_arms: tuple[str, ...] = ()
+    arms: tuple[FolderName, ...]
+    plan_arms: tuple[FolderName, ...] = ()
     executor: str = "local"
     commit: str | None = None

@@ -33,8 +33,11 @@ from benchmarks.store import (
     Run,
     RunFolder,
     arm_folder,
+    keep_inputs,
     read_record,
+    run_id,
 )
+from benchmarks.tasks.foreign_code import LM_EVAL
 from benchmarks.tasks.task import Task
 from benchmarks.worker import load_cut
 from benchmarks.workers import Silent, Watcher, Workers, environment_for
@@ -320,7 +323,7 @@ def _listed(changed: Sequence[str]) -> str:
 
 def _manifest(resolved: Resolved, folder: Path, arms: Sequence[Arm], command: str) -> RunManifest:
     return RunManifest(
-        id=folder.resolve().name,
+        id=run_id(folder),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         plan_sha256=resolved.plan.sha256,
         task=resolved.task.card(),
@@ -381,6 +384,9 @@ class Bench:
 
     def work(self) -> None:
         """Do every pending arm."""
+        if self.resolved.task.id.startswith(LM_EVAL):
+            inputs = {item.id: item.input for item in self.resolved.task.test}
+            keep_inputs(self.folder.path, inputs)
         (self.means.executor or one_by_one)(self)
 
     @property

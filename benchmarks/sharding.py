@@ -13,7 +13,9 @@ from benchmarks.store import (
     Run,
     RunFolder,
     arm_folder,
+    keep_inputs,
     recommendation_text,
+    recorded_inputs,
     refuse_other_content,
 )
 from strategies.errors import RunError, UserError
@@ -112,6 +114,9 @@ def merge(shards: Sequence[Run], folder: Path, command: str = "") -> None:
         for run in shards:
             for name in run.manifest.arms:
                 _copy(arm_folder(run.path, name), arm_folder(draft, name))
+        inputs = next(filter(None, (recorded_inputs(run.path) for run in shards)), None)
+        if inputs:
+            keep_inputs(draft, inputs)
     shutil.rmtree(folder, ignore_errors=True)
     draft.replace(folder)
 

@@ -11,10 +11,10 @@ import json
 import logging
 import os
 import re
+import secrets
 import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +24,9 @@ import yaml
 from pydantic import Field, ValidationError
 
 from benchmarks.checksums import sealed, unsealed
+from benchmarks.places import links_out_of, plain_name
 from benchmarks.plan import Plan
-from benchmarks.records import Arm, Cost, ItemScore, Response, RunManifest
+from benchmarks.records import Arm, Cost, ItemInput, ItemScore, Response, RunManifest
 from benchmarks.tasks.problems import shown
 from strategies.data import Frozen
 from strategies.errors import RunError
@@ -39,6 +40,7 @@ T = TypeVar("T", bound=Frozen)
 # How pydantic names the branches of a union of types that `benchmarks.plan` uses.
 _BRANCH = re.compile(r"constrained-|literal\[")
 _HOW_MADE = "A run folder is made by: advisor bench PLAN --out FOLDER"
+INPUTS = "inputs.jsonl"
 ANSWER_FILES = ("responses.jsonl", "free.jsonl", "latency.jsonl")
 # How long an orphaned worker may take to notice that its parent was killed.
 ORPHAN_SECONDS = 15.0
@@ -49,16 +51,16 @@ ORPHAN_SECONDS = 15.0
 
 def write_atomic(path: Path, text: str) -> None:
     """Replace a file so that a reader sees the old text or the new one, never a part."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    # Not made by tempfile, whose files are for their owner alone whatever the umask says.
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with draft.open("x", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
+        draft.replace(path)
     finally:
-        Path(name).unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
     _sync_folder(path.parent)
 
 
@@ -218,7 +220,7 @@ class Appender(Generic[T]):
             model: type of its records.
         """
         self.records: list[T] = list(repair_lines(path, model).records)
-        self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
 
     def append(self, record: T) -> None:
         """Add one record and wait until the disk has it."""
@@ -257,7 +259,7 @@ class Lock:
         Raises:
             RunError: a living process holds it.
         """
-        self.handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        self.handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         deadline = time.monotonic() + wait_seconds
         while not self._taken():
             owner = _owner(path)
@@ -397,6 +399,7 @@ class RunFolder:
         """
         if not (path / "run.json").is_file():
             raise RunError(f"{path} is no run folder: it has no run.json. {_HOW_MADE}")
+        refuse_links_out(path)
         return cls(path, Lock(path / "lock"))
 
     def __enter__(self) -> Self:
@@ -439,7 +442,7 @@ class RunFolder:
         """Write an ``arm.json`` anew that is missing or damaged, which is set aside."""
         path = arm_folder(self.path, fresh.folder) / "arm.json"
         try:
-            read_record(path, Arm)
+            _arm_in(path.parent)
         except RunError as error:
             if path.exists():
                 path.replace(path.with_name("arm.json.damaged"))
@@ -448,7 +451,7 @@ class RunFolder:
 
     def read_arm(self, name: str) -> Arm:
         """``arm.json`` of an arm's folder."""
-        return read_record(arm_folder(self.path, name) / "arm.json", Arm)
+        return _arm_in(arm_folder(self.path, name))
 
     def repair_arm(self, name: str, items: int) -> bool:
         """Make an arm's files whole.
@@ -468,8 +471,41 @@ class RunFolder:
 
 
 def arm_folder(run: Path, name: str) -> Path:
-    """Where an arm's files lie below a run folder."""
-    return run / "arms" / name
+    """Where an arm's files lie below a run folder.
+
+    Raises:
+        RunError: the name would lead elsewhere.
+    """
+    try:
+        return run / "arms" / plain_name(name)
+    except ValueError as error:
+        raise RunError(f"{shown(name)} is no arm of {run}: {error}") from None
+
+
+def refuse_links_out(run: Path) -> None:
+    """Check that a run folder, which may be a stranger's, reads and writes itself alone.
+
+    Raises:
+        RunError: a symbolic link in it leads out of it.
+    """
+    found = links_out_of(run)
+    if found:
+        raise RunError(
+            f"{run} holds a symbolic link that leads out of it: {found[0].relative_to(run)}. Put "
+            "the file itself in its place."
+        )
+
+
+def run_id(path: Path) -> str:
+    """The id of a run in a folder: the folder's name.
+
+    Raises:
+        RunError: others could not read it as a name.
+    """
+    try:
+        return plain_name(path.resolve().name)
+    except ValueError as error:
+        raise RunError(f"{path} cannot be a run folder: {error}. Name another: --out") from None
 
 
 def refuse_other_content(path: Path, *, hidden: bool = True) -> None:
@@ -482,6 +518,7 @@ def refuse_other_content(path: Path, *, hidden: bool = True) -> None:
     Raises:
         RunError: a run, other files or a file stand there.
     """
+    run_id(path)
     begun = {"lock", "plan.yaml", "recommendation.json", "arms"}
     if (path / "run.json").exists():
         raise RunError(
@@ -538,6 +575,7 @@ def read_run(folder: Path) -> Run:
     """
     if not (folder / "run.json").is_file():
         raise RunError(f"{folder} is no run folder: it has no run.json. {_HOW_MADE}")
+    refuse_links_out(folder)
     manifest = read_record(folder / "run.json", RunManifest)
     return Run(
         path=folder,
@@ -548,15 +586,36 @@ def read_run(folder: Path) -> Run:
     )
 
 
+def keep_inputs(run: Path, inputs: Mapping[str, str]) -> None:
+    """Keep what the items ask, by id, for reports; a run folder keeps it once."""
+    if not (run / INPUTS).exists():
+        write_lines(run / INPUTS, [ItemInput(id=name, input=text) for name, text in inputs.items()])
+
+
+def recorded_inputs(run: Path) -> dict[str, str] | None:
+    """Item id to its input as the run folder keeps them; None where it keeps none."""
+    lines = scan_lines(run / INPUTS, ItemInput)
+    return {line.id: line.input for line in lines.records} or None
+
+
 def recommendation_text(run: Path) -> str | None:
     """The advice that came with a run, letter by letter; None where none did."""
     file = run / "recommendation.json"
     return file.read_text(encoding="utf-8") if file.is_file() else None
 
 
+def _arm_in(folder: Path) -> Arm:
+    """What ``arm.json`` says, which must be about the arm of this folder."""
+    path = folder / "arm.json"
+    arm = read_record(path, Arm)
+    if arm.folder != folder.name:
+        raise RunError(f"{path} is damaged: it is of arm {shown(arm.folder)}. {_how_to_mend(path)}")
+    return arm
+
+
 def _read_arm(folder: Path) -> ArmResult:
     return ArmResult(
-        arm=read_record(folder / "arm.json", Arm),
+        arm=_arm_in(folder),
         responses=read_lines(folder / "responses.jsonl", Response),
         free=read_lines(folder / "free.jsonl", Response),
         latency=read_lines(folder / "latency.jsonl", Response),
@@ -668,14 +727,14 @@ class ArtifactStore:
 
     def _publish(self, kind: str, fingerprint: str, make: Callable[[Path], Cost]) -> Artifact:
         folder = self._folder(kind, fingerprint)
-        draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{fingerprint[:16]}."))
+        draft = folder.with_name(f".{fingerprint[:16]}.{secrets.token_hex(4)}")
+        draft.mkdir()
         try:
             cost = make(draft)
             manifest = ArtifactManifest(
                 kind=kind, fingerprint=fingerprint, cost=cost, files=_files(draft)
             )
             write_record(draft / "manifest.json", manifest)
-            draft.chmod(0o755)
             shutil.rmtree(folder, ignore_errors=True)
             draft.rename(folder)
         finally:
@@ -688,7 +747,7 @@ class ArtifactStore:
     def _alone(self, kind: str, fingerprint: str) -> Iterator[None]:
         self._folder(kind, fingerprint).parent.mkdir(parents=True, exist_ok=True)
         path = self.root / kind / f".{fingerprint}.lock"
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield

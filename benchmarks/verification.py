@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 from benchmarks import statistics
 from benchmarks.comparison import BASELINE, allowed_by, best_of, compare, measured_regret
 from benchmarks.pairing import ScoreTable
+from benchmarks.portable import portable
 from benchmarks.records import RunManifest
 from benchmarks.results import Difference, Interval, MethodResult, Regret
 from benchmarks.sharding import refuse_shard
@@ -288,7 +289,7 @@ class _Case:
 def _verified(case: _Case, policies: Sequence[_Policy]) -> VerifiedRun:
     best = case.results[case.winner] if case.winner else None
     return VerifiedRun(
-        run=case.run.manifest,
+        run=portable(case.run.manifest),
         advised=case.advised,
         stored=_stored(case.run),
         seeds=len(case.run.plan.seeds),

@@ -34,6 +34,7 @@ from benchmarks.store import (
     write_lines,
     write_sealed,
 )
+from benchmarks.tasks.foreign_code import LM_EVAL
 from benchmarks.tasks.languages import label_form
 from benchmarks.tasks.task import Item, Task
 from strategies.errors import DataError, NotApplicableError, UserError, storage_trouble
@@ -109,16 +110,42 @@ def load_cut(plan: Plan) -> Task:
 
     Raises:
         DataError: it cannot be found or used.
+        UntrustedCodeError: it is a file of lm-eval's that names code which was not trusted.
     """
-    from benchmarks.tasks.catalogue import LM_EVAL, load_task
+    from benchmarks.tasks.catalogue import load_task
+
+    if plan.fresh_items is not None:
+        refuse_fresh_items_of_lm_eval(plan.task)
+    return _cut(load_task(plan.task), plan)
+
+
+def read_cut(plan: Plan) -> Task:
+    """The task of a plan as `load_cut` gives it, for who reads a run that may be a stranger's.
+
+    Raises:
+        DataError: it is one of lm-eval's, or it cannot be found or used.
+    """
+    from benchmarks.tasks.catalogue import read_task
+
+    return _cut(read_task(plan.task), plan)
+
+
+def _cut(task: Task, plan: Plan) -> Task:
     from benchmarks.tasks.loading import with_fresh_items
 
-    task = load_task(plan.task)
-    if plan.fresh_items is None:
-        return task.cut(plan.limits)
-    if plan.task.startswith(LM_EVAL):
-        raise DataError(f"{plan.task}: lm-eval scores the items of its own tasks and no fresh ones")
-    return with_fresh_items(task, Path(plan.fresh_items)).cut(plan.limits)
+    if plan.fresh_items is not None:
+        task = with_fresh_items(task, Path(plan.fresh_items))
+    return task.cut(plan.limits)
+
+
+def refuse_fresh_items_of_lm_eval(task: str) -> None:
+    """Check that a task can be asked other items than its own.
+
+    Raises:
+        DataError: it is one of lm-eval's.
+    """
+    if task.startswith(LM_EVAL):
+        raise DataError(f"{task}: lm-eval scores the items of its own tasks and no fresh ones")
 
 
 def _prepare(plan: Plan, task: Task, arm: Arm, progress: Progress) -> Ready:

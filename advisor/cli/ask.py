@@ -12,6 +12,7 @@ import typer
 from advisor.cli.lang import Lang
 from advisor.cli.output import tell, tell_json
 from advisor.cli.tables import on_terminal, show
+from advisor.cli.trust import Trust, settle_trust
 from advisor.cli.writing import writing
 from strategies.visible import one_line, shell_path, shown, visible
 
@@ -48,6 +49,7 @@ def ask(
         list[Path] | None,
         typer.Option(help="Finished runs, or folders of them, to hold the advice against."),
     ] = None,
+    trust: Trust = False,
     lang: Annotated[
         Lang, typer.Option(envvar="ADVISOR_LANG", help="Language of questions and advice.")
     ] = Lang.en,
@@ -87,6 +89,8 @@ def ask(
         _write(template, every_question(say))
         return
     chart = load_flowchart(flowchart).in_language(say)
+    if task is not None:
+        settle_trust(task, trust=trust)
     given = _given(answers, task)
     if not no_input:
         given = _interview(given, chart, say, save)
@@ -98,8 +102,9 @@ def ask(
         _write_plan(advice, task, plan)
     if report is not None:
         from advisor.render import decision_record
+        from benchmarks.portable import without_folders
 
-        _write(report, visible(decision_record(advice, say, measured)))
+        _write(report, visible(without_folders(decision_record(advice, say, measured))))
     if as_json:
         _print_json(advice, measured)
     elif quiet:

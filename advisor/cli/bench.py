@@ -16,6 +16,7 @@ import typer
 from advisor.cli.output import remark, tell
 from advisor.cli.screen import screen
 from advisor.cli.tables import show
+from advisor.cli.trust import Trust, settle_trust
 from advisor.cli.watching import LiveWatcher, PlainWatcher, live
 from advisor.cli.writing import writing
 from strategies.visible import one_line, shell_line, shell_path, shown
@@ -77,6 +78,7 @@ def bench(
         Executor, typer.Option(help="local: here, one by one. ray: on a Ray cluster.")
     ] = Executor.local,
     out: Annotated[Path | None, typer.Option(help="Run folder to make.")] = None,
+    trust: Trust = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print the report's path only.")
     ] = False,
@@ -116,17 +118,28 @@ def bench(
     if resume is not None:
         given = (target, methods, model, seeds, limit, train_limit, epochs, shard, out)
         _refuse_with_resume(*given)
+        _settle_trust_of(resume, trust=trust)
         folder, going = resume, _going_on(resume, budget_minutes)
     elif target is None:
         raise typer.BadParameter("give a plan or a task, or go on with --resume RUN")
     else:
         plan = _changed(_plan_of(target, methods), model, seeds, budget_minutes)
         plan = _cut(plan, limit, train_limit, epochs)
+        settle_trust(plan.task, trust=trust)
         folder, going = _beginning(plan, Path(target), out, shard, console)
     option = "" if executor is Executor.local else f" --executor {executor}"
-    again = f"advisor bench --resume {shell_path(folder)}{option}"
+    trusted = " --trust" if trust else ""
+    again = f"advisor bench --resume {shell_path(folder)}{option}{trusted}"
     work(again, lambda means: going(_done_by(executor, means)), console)
     show_report(folder, console)
+
+
+def _settle_trust_of(run: Path, *, trust: bool) -> None:
+    """Trust is of a call: nothing that a run folder says gives it."""
+    from benchmarks.store import read_plan
+
+    if (run / "run.json").is_file():
+        settle_trust(read_plan(run / "plan.yaml").task, trust=trust)
 
 
 def _done_by(executor: Executor, means: Means) -> Means:
@@ -170,7 +183,8 @@ def _plan_of(target: str, methods: str | None) -> Plan:
 
 def _names_a_plan(target: str) -> bool:
     """Whether a target is a plan file; a task is a name, a folder or ``lm-eval:FILE.yaml``."""
-    from benchmarks.tasks.catalogue import LM_EVAL, known_tasks
+    from benchmarks.tasks.catalogue import known_tasks
+    from benchmarks.tasks.foreign_code import LM_EVAL
     from strategies.errors import UserError
 
     path = Path(target)
@@ -246,7 +260,8 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 def _whole_task_path(name: str) -> str:
     """A run is resumed from anywhere, so a folder or file is kept as a whole path."""
-    from benchmarks.tasks.catalogue import LM_EVAL, folder_argument, known_tasks
+    from benchmarks.tasks.catalogue import folder_argument, known_tasks
+    from benchmarks.tasks.foreign_code import LM_EVAL
 
     path = Path(name.removeprefix(LM_EVAL)).expanduser()
     if name.startswith(LM_EVAL):
@@ -284,7 +299,7 @@ def _beginning(
     for note in resolved.task.language_notes():
         console.print(f"Note: {one_line(note)}")
     origin = Origin(
-        command=command_line(),
+        command=recorded_command(),
         recommendation=_recommendation_beside(target),
         shard=part,
     )
@@ -294,6 +309,13 @@ def _beginning(
 def command_line() -> str:
     """The command that was called, as one would type it."""
     return shell_line(["advisor", *sys.argv[1:]])
+
+
+def recorded_command() -> str:
+    """The command that was called, as one would type it elsewhere; reports show it."""
+    from benchmarks.portable import portable_command
+
+    return portable_command(["advisor", *sys.argv[1:]], Path.cwd())
 
 
 def _as_folder(task: str) -> str:

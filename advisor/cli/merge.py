@@ -34,12 +34,12 @@ def merge(
     from benchmarks.tasks.extra import need_the_extra
 
     need_the_extra("advisor merge", "scipy", "statsmodels", "matplotlib")
-    from advisor.cli.bench import command_line, show_report
+    from advisor.cli.bench import recorded_command, show_report
     from advisor.cli.screen import screen
     from benchmarks.sharding import merge as merge_shards
     from benchmarks.store import read_run
 
     shards = [read_run(run) for run in runs]
     with writing(out):
-        merge_shards(shards, out, command_line())
+        merge_shards(shards, out, recorded_command())
     show_report(out, screen(quiet=quiet))

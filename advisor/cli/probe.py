@@ -53,10 +53,11 @@ def probe(
     from advisor.flowchart import load_flowchart
     from advisor.questionnaire import load_answers, parse_answers
     from advisor.recommend import recommend
-    from benchmarks.probe import ProbeSetting, measured_answers
+    from benchmarks.probe import ProbeSetting, measured_answers, refuse_lm_eval
     from benchmarks.probe import probe as measure
     from benchmarks.tasks.catalogue import task_answers
 
+    refuse_lm_eval(task)
     known = dict(task_answers(task))
     if answers is not None:
         known |= load_answers(answers).model_dump(exclude_none=True)

@@ -97,14 +97,22 @@ def write_report(
 
 
 def inputs_of(run: Run, data_dir: Path | None = None) -> dict[str, str] | None:
-    """Test item id to its input; None when the task of the run cannot be read as it was."""
+    """Test item id to its input; None when the task of the run cannot be read as it was.
+
+    The run may be a stranger's: nothing that its plan names is imported. The inputs of a task of
+    lm-eval's come from the run folder, which keeps them.
+    """
     from advisor.cli.bench import use_data_dir
-    from benchmarks.worker import load_cut
+    from benchmarks.store import recorded_inputs
+    from benchmarks.tasks.foreign_code import LM_EVAL
+    from benchmarks.worker import read_cut
     from strategies.errors import UserError
 
+    if run.plan.task.startswith(LM_EVAL):
+        return recorded_inputs(run.path)
     use_data_dir(data_dir)
     try:
-        task = load_cut(run.plan)
+        task = read_cut(run.plan)
     except UserError:
         # The comparison then says that the examples come without inputs.
         return None

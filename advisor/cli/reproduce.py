@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from advisor.cli.output import tell, tell_json
+from advisor.cli.trust import Trust, settle_trust
 from advisor.cli.writing import writing
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def reproduce(
     data_dir: Annotated[
         Path | None, typer.Option(help="Where recipes find their public files.")
     ] = None,
+    trust: Trust = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Run a report again, with nothing reused, and say number by number what agreed.
@@ -49,6 +51,7 @@ def reproduce(
 
     use_data_dir(data_dir)
     before = read_run(report if report.is_dir() else report.parent)
+    settle_trust(before.plan.task, trust=trust)
     again = out or Path("runs") / f"{before.manifest.id}-again"
     _run_again(before, again)
     found = reproduction(before, read_run(again))
@@ -67,7 +70,7 @@ def _run_again(before: Run, folder: Path) -> None:
     """Run the plan with a home of its own, or go on where an earlier call ended."""
     from dataclasses import replace
 
-    from advisor.cli.bench import command_line, work
+    from advisor.cli.bench import command_line, recorded_command, work
     from advisor.cli.screen import screen
     from benchmarks.runner import Means, Origin, refuse_other_ground, resolve, resume, run
     from benchmarks.sharding import refuse_shard
@@ -89,7 +92,7 @@ def _run_again(before: Run, folder: Path) -> None:
     with writing(folder):
         folder.mkdir(exist_ok=True)
         make_fresh_home(home)
-    origin = Origin(command=command_line(), recommendation=recommendation_text(before.path))
+    origin = Origin(command=recorded_command(), recommendation=recommendation_text(before.path))
 
     def going(means: Means) -> None:
         store = ArtifactStore(home.resolve() / "artifacts")

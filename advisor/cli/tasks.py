@@ -10,6 +10,7 @@ import typer
 
 from advisor.cli.output import remark, tell, tell_json
 from advisor.cli.tables import show
+from advisor.cli.trust import Trust, settle_trust
 from strategies.visible import one_line
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ def tasks(
     data_dir: Annotated[
         Path | None, typer.Option(help="Where recipes find their public files.")
     ] = None,
+    trust: Trust = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the names only.")] = False,
 ) -> None:
@@ -41,6 +43,7 @@ def tasks(
     from benchmarks.tasks.catalogue import load_task
 
     if name is not None:
+        settle_trust(name, trust=trust)
         task = load_task(name, data_dir)
         if quiet:
             tell(task.id)

@@ -55,10 +55,12 @@ def watch(
     from advisor.cli.bench import use_data_dir
     from benchmarks.drift import drift_between, leader_of
     from benchmarks.store import read_run
+    from benchmarks.worker import refuse_fresh_items_of_lm_eval
     from strategies.hashing import sha256_of_file
 
     use_data_dir(data_dir)
     before = read_run(run)
+    refuse_fresh_items_of_lm_eval(before.plan.task)
     watched = method or leader_of(before)
     digest = sha256_of_file(fresh)[:8] if fresh.is_file() else "missing"
     name = f"{before.manifest.id}-{watched}-on-{fresh.stem}-{digest}"
@@ -75,7 +77,7 @@ def watch(
 
 def _answer(before: Run, method: str, fresh: Path, folder: Path) -> None:
     """Run the method on the fresh items, or go on where an earlier call ended."""
-    from advisor.cli.bench import command_line, work
+    from advisor.cli.bench import command_line, recorded_command, work
     from advisor.cli.screen import screen
     from benchmarks.runner import Origin, refuse_other_ground, resolve, resume, run
     from benchmarks.store import read_plan
@@ -103,7 +105,7 @@ def _answer(before: Run, method: str, fresh: Path, folder: Path) -> None:
     resolved = resolve(plan, console.print)
     with writing(folder):
         folder.mkdir(exist_ok=True)
-    origin = Origin(command=command_line())
+    origin = Origin(command=recorded_command())
     work(command_line(), lambda means: run(resolved, folder, means, origin), console)
 
 

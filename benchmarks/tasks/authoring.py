@@ -18,8 +18,11 @@ from pathlib import Path
 
 from benchmarks.tasks.corpus import corpus_files
 from benchmarks.tasks.loading import (
+    BUNDLED_CORPUS,
+    CORPUS_FOLDER,
     NEXT_STEP,
     SPEC_FILE,
+    corpus_folder,
     parse_items,
     read_spec,
 )
@@ -194,12 +197,13 @@ def _typo(word: str, draw: random.Random) -> str:
 
 def _pin(folder: Path, spec: TaskSpec) -> None:
     path = folder / SPEC_FILE
-    names = [f"{split}.jsonl" for split in SPLITS]
+    files = {f"{split}.jsonl": folder / f"{split}.jsonl" for split in SPLITS}
     if spec.corpus is not None:
-        corpus = folder / spec.corpus
-        within = (file.relative_to(corpus) for file in corpus_files(corpus))
-        names += [(Path(spec.corpus) / file).as_posix() for file in within]
-    pinned = "".join(f"  {name}: {sha256_of_file(folder / name)}\n" for name in names)
+        corpus = corpus_folder(folder, spec.corpus)
+        called = CORPUS_FOLDER if spec.corpus.startswith(BUNDLED_CORPUS) else spec.corpus
+        for file in corpus_files(corpus):
+            files[(Path(called) / file.relative_to(corpus)).as_posix()] = file
+    pinned = "".join(f"  {name}: {sha256_of_file(file)}\n" for name, file in files.items())
     kept = re.sub(r"^hashes:.*\n(?:[ \t]+.*\n|\n(?=[ \t]))*", "", _read(path), flags=re.MULTILINE)
     block = f"hashes:\n{pinned}"
     path.write_text(kept.rstrip("\n") + "\n" + block, encoding="utf-8", newline="\n")

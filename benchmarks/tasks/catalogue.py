@@ -4,51 +4,87 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
 from benchmarks.tasks.extra import need_the_extra
-from benchmarks.tasks.loading import load_folder, read_spec
+from benchmarks.tasks.foreign_code import LM_EVAL, TaskFile, file_named
+from benchmarks.tasks.loading import BUNDLED_FOLDERS, load_folder, read_spec
 from benchmarks.tasks.recipes import RECIPES
 from benchmarks.tasks.recipes.recipe import Recipe
 from benchmarks.tasks.task import AnswerValue, Task, TaskSpec
 from strategies.errors import DataError
 
+# A task whose files were rewritten without a change to what it asks keeps its hash, so that runs
+# from before stay comparable: handbook-reply came to name its corpus instead of a path to it.
+_REWRITTEN = {
+    "835b70120cb0fc1ea4f71c12f824a31dc6eeec257cefe9b7d0b455827ddfeebe": (
+        "6ea54b6023eb6e47dd8e5f4db97ab02b3ec9fc4bec1ecbedc2fe6eb34ed42a5a"
+    ),
+}
 DATA_DIR_VARIABLE = "ADVISOR_DATA_DIR"
-LM_EVAL = "lm-eval:"
 
 
 def load_task(name: str, data_dir: Path | None = None) -> Task:
     """The task of that name, checked.
 
     Args:
-        name: id of a bundled task, id of a recipe, path of a task folder, ``lm-eval:NAME`` for
-            a task that comes with lm-eval, or ``lm-eval:FILE.yaml``. A known id wins over a
-            folder of that name; ``./ID`` is the folder.
+        name: as `read_task` takes it, or ``lm-eval:NAME`` for a task that comes with lm-eval, or
+            ``lm-eval:FILE.yaml``.
         data_dir: where a recipe finds its public files; None takes the folder named by the
             environment variable ``ADVISOR_DATA_DIR``.
 
     Raises:
         DataError: there is no such task, or its data cannot be used; lists every problem.
+        UntrustedCodeError: an lm-eval file names code that was not trusted.
         UserError: it is a task of lm-eval, which is not installed.
     """
+    if not name.startswith(LM_EVAL):
+        return read_task(name, data_dir)
+    need_the_extra(f"Task {name}", "lm_eval", "datasets")
+    # lm-eval takes seconds to import, and only its own tasks need it to be loaded.
+    from benchmarks.evaluation import installed_task
+
+    return installed_task(name)
+
+
+def read_task(name: str, data_dir: Path | None = None) -> Task:
+    """A task that is read as data alone: none of lm-eval's, whose files may name code.
+
+    Args:
+        name: id of a bundled task, id of a recipe, or path of a task folder. A known id wins over
+            a folder of that name; ``./ID`` is the folder.
+        data_dir: see `load_task`.
+
+    Raises:
+        DataError: there is no such task, or its data cannot be used; lists every problem.
+    """
     if name in _bundled_folders():
-        return load_folder(_bundled_folders()[name])
+        return _bundled_task(name)
     if name in RECIPES:
         return RECIPES[name].load(data_dir or default_data_dir())
-    if name.startswith(LM_EVAL):
-        need_the_extra(f"Task {name}", "lm_eval", "datasets")
-        # lm-eval takes seconds to import, and only its own tasks need it to be loaded.
-        from benchmarks.evaluation import installed_task
-
-        return installed_task(name)
     folder = Path(name).expanduser()
-    if folder.is_dir():
+    if folder.is_dir() and not name.startswith(LM_EVAL):
         return load_folder(folder)
     raise DataError(
         f"Task {name!r} is neither a known task nor a folder. Known: {', '.join(known_tasks())}. "
         "Run: advisor tasks, or make a folder of your own with: advisor init"
     )
+
+
+def untrusted_code(name: str) -> TaskFile | None:
+    """The file of an lm-eval task that names code which was not trusted; None for other tasks.
+
+    Raises:
+        DataError: the file cannot be read.
+        UserError: lm-eval is not installed.
+    """
+    if file_named(name) is None:
+        return None
+    need_the_extra(f"Task {name}", "lm_eval", "datasets")
+    from benchmarks.evaluation import task_file
+
+    found = task_file(name)
+    return None if found is None or found.trusted else found
 
 
 def known_tasks() -> list[str]:
@@ -100,5 +136,10 @@ def default_data_dir() -> Path | None:
 
 @cache
 def _bundled_folders() -> dict[str, Path]:
-    root = Path(str(files("benchmarks.tasks"))) / "bundled"
-    return {path.parent.name: path.parent for path in sorted(root.glob("*/task.yaml"))}
+    found = sorted(BUNDLED_FOLDERS.glob("*/task.yaml"))
+    return {path.parent.name: path.parent for path in found}
+
+
+def _bundled_task(name: str) -> Task:
+    task = load_folder(_bundled_folders()[name])
+    return task.model_copy(update={"sha256": _REWRITTEN.get(task.sha256, task.sha256)})

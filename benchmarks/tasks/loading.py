@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
+from benchmarks.places import is_inside
 from benchmarks.tasks.corpus import corpus_files, read_corpus
 from benchmarks.tasks.labels import label_notes
 from benchmarks.tasks.lines import read_text
@@ -39,6 +41,9 @@ from strategies.hashing import sha256_of_file
 
 SPEC_FILE = "task.yaml"
 CORPUS_FOLDER = "corpus"
+BUNDLED_FOLDERS = Path(str(package_files("benchmarks.tasks"))) / "bundled"
+# ``corpus: bundled:NAME`` is the corpus of the bundled task of that name.
+BUNDLED_CORPUS = "bundled:"
 NEXT_STEP = "Nothing was read. Correct these and run the same command again."
 
 _TAG_ERRORS = (ValueError, LookupError, AttributeError, TypeError, ArithmeticError, RecursionError)
@@ -63,12 +68,13 @@ def load_folder(folder: Path) -> Task:
     problems = Problems(f"Task folder {folder}", NEXT_STEP)
     spec = _spec(folder, problems)
     problems.raise_if_any()
+    _refuse_outside(folder, spec, problems)
     files = _files(folder, spec, problems)
     splits, places = _splits(folder, spec, problems)
     check_splits(spec, splits, places, problems)
     problems.raise_if_any()
     hashes = {name: sha256_of_file(path) for name, path in files.items()}
-    _compare_hashes(folder, spec, problems)
+    _compare_hashes(folder, spec, files, problems)
     problems.raise_if_any()
     database = (folder / spec.database).resolve() if spec.database else None
     task = build_task(spec, splits, combined_sha256(hashes), database)
@@ -111,6 +117,13 @@ def with_fresh_items(task: Task, path: Path) -> Task:
     fresh = build_task(spec, splits, sha256, task.database).test
     notes = (*task.notes, *problems.notes())
     return task.model_copy(update={"test": fresh, "sha256": sha256, "notes": notes})
+
+
+def corpus_folder(folder: Path, corpus: str) -> Path:
+    """Where the corpus lies that ``task.yaml`` in a folder names."""
+    if not corpus.startswith(BUNDLED_CORPUS):
+        return folder / corpus
+    return BUNDLED_FOLDERS / corpus.removeprefix(BUNDLED_CORPUS) / CORPUS_FOLDER
 
 
 def read_spec(folder: Path) -> TaskSpec:
@@ -168,6 +181,9 @@ def _spec(folder: Path, problems: Problems) -> TaskSpec:
     path = folder / SPEC_FILE
     if not is_file(path):
         problems.add(path, "is missing; every task folder needs one (see: advisor init --help)")
+        problems.raise_if_any()
+    if _leads_out(path, folder):
+        problems.add(path, _OUTSIDE)
         problems.raise_if_any()
     text = read_text(path, problems)
     problems.raise_if_any()
@@ -234,6 +250,55 @@ def _wrong_with_spec(spec: TaskSpec) -> list[str]:
     return wrong
 
 
+_OUTSIDE = "leads out of the task folder; a task reads its own folder alone, so copy it there"
+
+
+def _leads_out(path: Path, folder: Path) -> bool:
+    """Whether a path that a task folder names is elsewhere; of bundled tasks, none is.
+
+    Some installers put a link to a cache in the place of every file of a package.
+    """
+    return folder.parent != BUNDLED_FOLDERS and not is_inside(path, folder)
+
+
+def _refuse_outside(folder: Path, spec: TaskSpec, problems: Problems) -> None:
+    """Check that a task is read from its folder alone, before anything is.
+
+    Raises:
+        DataError: something that it names leads elsewhere; the message lists it.
+    """
+    for name, path in _named_places(folder, spec, problems):
+        if _leads_out(path, folder):
+            problems.add(name, _OUTSIDE)
+    problems.raise_if_any()
+    if spec.corpus is None or spec.corpus.startswith(BUNDLED_CORPUS):
+        return
+    for path in corpus_files(folder / spec.corpus):
+        if _leads_out(path, folder):
+            problems.add(path, _OUTSIDE)
+    problems.raise_if_any()
+
+
+def _named_places(folder: Path, spec: TaskSpec, problems: Problems) -> Iterator[tuple[str, Path]]:
+    """What the folder's files and ``task.yaml`` name beside the pages of the corpus."""
+    for split in SPLITS:
+        yield from ((path.name, path) for path in _split_files(folder, split))
+    if spec.database is not None:
+        yield f"database {shown(spec.database)}", folder / spec.database
+    if spec.corpus is not None and spec.corpus.startswith(BUNDLED_CORPUS):
+        _check_bundled_corpus(spec.corpus, problems)
+    elif spec.corpus is not None:
+        yield f"corpus {shown(spec.corpus)}", folder / spec.corpus
+    yield from ((f"hash of {shown(name)}", folder / name) for name in spec.hashes)
+
+
+def _check_bundled_corpus(corpus: str, problems: Problems) -> None:
+    known = [path.parent.name for path in BUNDLED_FOLDERS.glob(f"*/{CORPUS_FOLDER}")]
+    if corpus.removeprefix(BUNDLED_CORPUS) not in known:
+        listed = ", ".join(f"{BUNDLED_CORPUS}{name}" for name in sorted(known))
+        problems.add("corpus", f"{shown(corpus)} is no bundled one; these are: {listed}")
+
+
 def _files(folder: Path, spec: TaskSpec, problems: Problems) -> dict[str, Path]:
     """All files that a task is read from, by the name under which they count in its hash."""
     files = [folder / SPEC_FILE]
@@ -246,7 +311,7 @@ def _files(folder: Path, spec: TaskSpec, problems: Problems) -> dict[str, Path]:
             problems.add(SPEC_FILE, f"database {shown(spec.database)} is missing")
     named = {_in(path.parent, folder) + path.name: path for path in files}
     if spec.corpus is not None:
-        corpus = folder / spec.corpus
+        corpus = corpus_folder(folder, spec.corpus)
         for path in corpus_files(corpus):
             named[_in(corpus, folder) + path.relative_to(corpus).as_posix()] = path
     return named
@@ -268,7 +333,7 @@ def _splits(folder: Path, spec: TaskSpec, problems: Problems) -> tuple[Splits, P
         items[split] = tuple(found)
     corpus: tuple[Passage, ...] = ()
     if spec.corpus is not None:
-        corpus = read_corpus(folder / spec.corpus, problems)
+        corpus = read_corpus(corpus_folder(folder, spec.corpus), problems)
     data = Splits(
         train=items["train"], validation=items["validation"], test=items["test"], corpus=corpus
     )
@@ -438,9 +503,12 @@ def _wrong_with_choices(item: Item) -> list[str]:
     return [f"answer {shown(output)} is none of the choices" for output in strange]
 
 
-def _compare_hashes(folder: Path, spec: TaskSpec, problems: Problems) -> None:
+def _compare_hashes(
+    folder: Path, spec: TaskSpec, files: Mapping[str, Path], problems: Problems
+) -> None:
     for name, wanted in spec.hashes.items():
-        path = folder / name
+        # Pages of a bundled corpus are not in the folder, but count in the task's hash by name.
+        path = files.get(name, folder / name)
         if not is_file(path):
             problems.add(name, "is missing; 'hashes' in task.yaml lists it")
         elif (found := sha256_of_file(path)) != wanted.lower():

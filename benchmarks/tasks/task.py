@@ -42,7 +42,7 @@ class Item(Example):
 
 
 class TaskSpec(Frozen):
-    """What ``task.yaml`` says; paths are relative to the task's folder.
+    """What ``task.yaml`` says; paths are relative to the task's folder and lead nowhere else.
 
     Attributes:
         metric: the primary metric, which decides which method is best.
@@ -50,8 +50,8 @@ class TaskSpec(Frozen):
         language: of the texts: a code such as ``ja``, its English name or a longer tag; "" leaves
             it to the texts' script.
         checks: rules for every answer.
-        corpus: folder of documents to retrieve from; left out, it is ``corpus`` where there
-            is such a folder.
+        corpus: folder of documents to retrieve from, or ``bundled:NAME`` for the documents of a
+            bundled task; left out, it is ``corpus`` where there is such a folder.
         database: SQLite file that SQL is run on.
         columns: names that the split files use for ``input`` and ``output``.
         slices: further fields of the test items that a report tells them apart by.

@@ -181,5 +181,10 @@ def test_a_task_that_no_method_can_answer_is_refused_with_the_reason(
 
 @pytest.mark.slow
 def test_an_unknown_task_of_lm_eval_is_refused() -> None:
-    with pytest.raises(DataError, match="cannot load"):
+    with pytest.raises(DataError, match="cannot load 'no_such_task_anywhere'"):
+        installed_task("lm-eval:no_such_task_anywhere")
+
+
+def test_an_lm_eval_file_that_is_missing_is_refused() -> None:
+    with pytest.raises(DataError, match="cannot be read"):
         installed_task("lm-eval:no_such_task_anywhere.yaml")

@@ -22,7 +22,8 @@ VALUES: tuple[Any, ...] = (
 
 CHUNKS: tuple[bytes, ...] = (
     b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b"\xed\xa0\x80", b"\xc3", b"\r", b"\n\n", b"\t", b'"',
-    b"'", b",", b";", b":", b": ", b"- ", b"{", b"}", b"[", b"]", b"#", b"&a [*a]", b"*a", b"<<: *a",
+    b"'", b",", b";", b":", b": ",
+    b"- ", b"{", b"}", b"[", b"]", b"#", b"&a [*a]", b"*a", b"<<: *a",
     b"!!int ''", b"!!python/object:os.system x", b"!!binary x", b"? [a]\n: b", b"? {}\n: b",
     b"a: 2026-13-45\n", b"x: " + b"9" * 5_000, b"[" * 2_000, b"{a: " * 2_000, b"- " * 2_000,
     b"NaN", b"-Infinity", b"1e999", b"\\ud800", b"\\u0000", b"null", b"true", b"...\n---\n",

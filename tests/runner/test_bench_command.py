@@ -103,6 +103,7 @@ def test_a_target_is_a_plan_a_name_or_a_folder_that_is_kept_whole(
     for folder in ("mine", "mine.yaml", "banking77"):
         (tmp_path / folder).mkdir()
     (tmp_path / "squad-v2").write_text("")
+    (tmp_path / "my-task.yaml").write_text("task: mine")
     plan = material.plan("zero-shot").model_copy(update={"task": "letters"})
     write_plan(tmp_path / "plan.yml", plan)
     told = invoke(target).stderr

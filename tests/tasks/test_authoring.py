@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.tasks.authoring import author, main, misspelt, split_by_group
-from benchmarks.tasks.loading import load_folder
+from benchmarks.tasks.loading import BUNDLED_FOLDERS, load_folder
 from benchmarks.tasks.task import SPLITS, Item, Split
 from strategies.errors import DataError
+from strategies.hashing import sha256_of_file
 
 LABELS = ("billing", "access", "stock")
 TARGETS: dict[Split, int] = {"train": 60, "validation": 20, "test": 40}
@@ -107,17 +108,31 @@ def test_authoring_writes_a_task_that_loads_and_the_same_bytes_again(tmp_path: P
     assert len(load_folder(folder).test) == 150
 
 
-def test_the_pages_of_a_corpus_elsewhere_are_pinned_too(tmp_path: Path) -> None:
+def test_the_pages_of_a_corpus_are_pinned_too(tmp_path: Path) -> None:
     folder = authored_folder(tmp_path / "t")
-    page = tmp_path / "docs" / "house" / "a.md"
+    page = folder / "docs" / "house" / "a.md"
     page.parent.mkdir(parents=True)
     page.write_text("A page.")
     with (folder / "task.yaml").open("a") as stream:
-        stream.write("corpus: ../docs\n")
+        stream.write("corpus: docs\n")
     author(folder)
-    assert "  ../docs/house/a.md: " in (folder / "task.yaml").read_text()
+    assert "  docs/house/a.md: " in (folder / "task.yaml").read_text()
     page.write_text("Another page.")
-    with pytest.raises(DataError, match=r"\.\./docs/house/a\.md: has SHA-256"):
+    with pytest.raises(DataError, match=r"docs/house/a\.md: has SHA-256"):
+        load_folder(folder)
+
+
+def test_the_pages_of_a_bundled_corpus_are_pinned_too(tmp_path: Path) -> None:
+    folder = authored_folder(tmp_path / "t")
+    with (folder / "task.yaml").open("a") as stream:
+        stream.write("corpus: bundled:handbook-qa\n")
+    author(folder)
+    text = (folder / "task.yaml").read_text()
+    page = next(iter(sorted((BUNDLED_FOLDERS / "handbook-qa" / "corpus").glob("*.md"))))
+    assert f"  corpus/{page.name}: {sha256_of_file(page)}\n" in text
+    assert load_folder(folder).corpus
+    (folder / "task.yaml").write_text(text.replace(sha256_of_file(page), "a" * 64))
+    with pytest.raises(DataError, match=f"corpus/{page.name}: has SHA-256"):
         load_folder(folder)
 
 
