@@ -268,8 +268,10 @@ def _beginning(
 ) -> tuple[Path, Callable[[Means], None]]:
     from benchmarks.runner import Origin, resolve, run
     from benchmarks.sharding import Shard
+    from strategies.home import check_out
 
     part = Shard.parse(shard) if shard else None
+    check_out(out or Path("runs"))
     resolved = resolve(plan, console.print)
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     folder = out or Path("runs") / f"{_as_folder(resolved.task.id)}-{stamp}"

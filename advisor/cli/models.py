@@ -120,6 +120,7 @@ def info(
     from strategies.models import resolve
 
     _announce(name)
+    _look_at(name)
     found = resolve(name, _to_stderr)
     if quiet:
         typer.echo(found.path)
@@ -132,6 +133,20 @@ def info(
         for key, value in json.loads(config.read_text(encoding="utf-8")).items():
             if isinstance(value, int | str) and not isinstance(value, bool):
                 typer.echo(f"{key}  {value}")
+
+
+def _look_at(name: str) -> None:
+    """Check a model of the user's own, where the libraries that read its files are installed."""
+    from importlib.util import find_spec
+
+    from strategies.models import PACKAGED
+
+    if name in PACKAGED or not (find_spec("safetensors") and find_spec("tokenizers")):
+        return
+    from strategies.model_checks import look_at_embedder, look_at_model
+
+    embeds = (Path(name).expanduser() / "modules.json").is_file()
+    (look_at_embedder if embeds else look_at_model)(name)
 
 
 def _announce(name: str) -> None:

@@ -55,6 +55,7 @@ def probe(
     from benchmarks.probe import ProbeSetting, measured_answers
     from benchmarks.probe import probe as measure
     from benchmarks.tasks.catalogue import task_answers
+    from strategies.home import check_out
 
     known = dict(task_answers(task))
     if answers is not None:
@@ -62,6 +63,7 @@ def probe(
     before = parse_answers(known, f"task {task}")
     setting = ProbeSetting(task=task, model=model, items=items, train=train, epochs=epochs)
     folder = out or Path("runs") / f"probe-{Path(task).name}-{Path(model).name}"
+    check_out(folder)
     with writing(folder):
         folder.mkdir(exist_ok=True)
     found = _watched(
