@@ -27,7 +27,7 @@ _OTHER_KINDS = {
     _ENCODER: "an encoder, which fills in masked words and does not write",
     "MODEL_MAPPING_NAMES": "no language model",
 }
-# Of these, whether they are known by their decoder alone as well, such as Whisper.
+# Those that have an encoder, though transformers can also load their decoder alone.
 _WITH_ENCODER = tuple(_OTHER_KINDS)[:5]
 _TAKE = "Give a decoder-only language model, such as a Llama, Qwen, Mistral, Gemma or SmolLM"
 # Heads of models that were trained for something else than writing.

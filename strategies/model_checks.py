@@ -211,7 +211,7 @@ def _check_adapter(folder: Path) -> None:
     _refuse_pointers(folder)
     config = adapters.read_adapter_config(folder)
     named = str(config.get("base_model_name_or_path") or "")
-    base = folder / Path(named).expanduser()
+    base = (folder / Path(named).expanduser()).resolve()
     steps: list[Callable[[], object]] = [
         partial(check_safetensors, folder / "adapter_model.safetensors")
     ]

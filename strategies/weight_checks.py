@@ -82,7 +82,8 @@ def check_safetensors(file: Path) -> dict[str, Tensor]:
             pass
     except (SafetensorError, OSError) as error:
         kind = what_it_is(file)
-        why = f"it is {kind}" if kind else f"{error}; it has {file.stat().st_size:,} bytes"
+        said = str(error).removeprefix("Error while deserializing header: ")
+        why = f"it is {kind}" if kind else f"{said}; it has {file.stat().st_size:,} bytes"
         raise ModelError(
             f"{file}: the safetensors are damaged or not whole ({why}). {_AGAIN}"
         ) from None

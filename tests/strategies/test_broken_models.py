@@ -28,7 +28,7 @@ def folder(tiny_model: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny_model, tmp_path / "model"))
 
 
-def _edited(name: str, **values: Any) -> Callable[[Path], None]:
+def _edited(name: str, **values: Any) -> Callable[[Path], object]:
     """Writes values into a JSON file of a model; None takes a key out."""
 
     def edit(folder: Path) -> None:
@@ -39,19 +39,19 @@ def _edited(name: str, **values: Any) -> Callable[[Path], None]:
     return edit
 
 
-def _config(**values: Any) -> Callable[[Path], None]:
+def _config(**values: Any) -> Callable[[Path], object]:
     return _edited("config.json", **values)
 
 
-def _text(name: str, text: str) -> Callable[[Path], None]:
-    return lambda folder: (folder / name).write_text(text) and None
+def _text(name: str, text: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / name).write_text(text)
 
 
-def _cut(name: str, kept: int) -> Callable[[Path], None]:
-    return lambda folder: (folder / name).write_bytes((folder / name).read_bytes()[:kept]) and None
+def _cut(name: str, kept: int) -> Callable[[Path], object]:
+    return lambda folder: (folder / name).write_bytes((folder / name).read_bytes()[:kept])
 
 
-def _rewritten(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[Path], None]:
+def _rewritten(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[Path], object]:
     def rewrite(folder: Path) -> None:
         from safetensors.torch import load_file, save_file
 
@@ -73,13 +73,23 @@ def _header_beyond_the_file(folder: Path) -> None:
     (folder / WEIGHTS).write_bytes(struct.pack("<Q", len(content) * 2) + content[8:])
 
 
-def _indexed(**places: str) -> Callable[[Path], None]:
+def _indexed(**places: str) -> Callable[[Path], object]:
     def index(folder: Path) -> None:
         (folder / WEIGHTS).rename(folder / "model-00001-of-00002.safetensors")
         weight_map = {"a": "model-00001-of-00002.safetensors", **places}
         (folder / INDEX).write_text(json.dumps({"weight_map": weight_map}))
 
     return index
+
+
+def _with_index(text: str | None) -> Callable[[Path], object]:
+    """A shard beside an index of that text, or without one."""
+
+    def spoil(folder: Path) -> None:
+        _indexed()(folder)
+        (folder / INDEX).unlink() if text is None else (folder / INDEX).write_text(text)
+
+    return spoil
 
 
 def _no_tokenizer(folder: Path) -> None:
@@ -120,7 +130,7 @@ def _emptied(folder: Path) -> None:
 
 
 # What is done to a whole model; what the message names; what it says to do.
-ZOO: dict[str, tuple[Callable[[Path], None], str, str]] = {
+ZOO: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "weights of no bytes": (_cut(WEIGHTS, 0), "model.safetensors: .* an empty file", "again"),
     "weights cut in the header": (_cut(WEIGHTS, 300), "model.safetensors: .* not whole", "again"),
     "weights cut in the values": (
@@ -141,17 +151,17 @@ ZOO: dict[str, tuple[Callable[[Path], None], str, str]] = {
     ),
     "an index leaves the folder": (_indexed(b="../x.safetensors"), r"names \.\./x", "correct the"),
     "an index without files": (
-        lambda folder: (_indexed()(folder), (folder / INDEX).write_text("{}")) and None,
+        _with_index("{}"),
         "no weight_map",
         "again",
     ),
     "an index that is a list": (
-        lambda folder: (_indexed()(folder), (folder / INDEX).write_text("[]")) and None,
+        _with_index("[]"),
         "index.json must hold a JSON object",
         "again",
     ),
     "a shard without an index": (
-        lambda folder: (_indexed()(folder), (folder / INDEX).unlink()) and None,
+        _with_index(None),
         "model-00001-of-00002.safetensors, but neither",
         "Download the index",
     ),
@@ -233,7 +243,7 @@ ZOO: dict[str, tuple[Callable[[Path], None], str, str]] = {
     ),
     "an empty folder": (_emptied, "holds no config.json", "needs config.json, weights"),
     "weights as .bin alone": (
-        lambda folder: (folder / WEIGHTS).rename(folder / "pytorch_model.bin") and None,
+        lambda folder: (folder / WEIGHTS).rename(folder / "pytorch_model.bin"),
         "its weights are in pytorch_model.bin",
         "Convert",
     ),
