@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import shlex
 import sys
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from advisor.cli.numbers import MANY, real, whole
 from advisor.cli.tables import show
 from advisor.cli.watching import LiveWatcher, PlainWatcher, live
 from advisor.cli.writing import writing
@@ -36,12 +36,6 @@ class Executor(StrEnum):
     ray = "ray"
 
 
-def _above_zero(minutes: float | None) -> float | None:
-    if minutes is not None and not 0 < minutes < math.inf:
-        raise typer.BadParameter(f"{minutes:g}: give a number of minutes above 0")
-    return minutes
-
-
 def bench(
     target: Annotated[
         str | None,
@@ -54,14 +48,12 @@ def bench(
         typer.Option(help="Packaged model, folder of a model or adapter, .gguf file or hub id."),
     ] = None,
     seeds: Annotated[str | None, typer.Option(help="Numbers, separated by commas.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Test items to use.")] = None,
-    train_limit: Annotated[int | None, typer.Option(min=1, help="Training items to use.")] = None,
-    epochs: Annotated[
-        int | None, typer.Option(min=1, help="Passes over the training items.")
-    ] = None,
+    limit: Annotated[int | None, whole(1, MANY, help="Test items to use.")] = None,
+    train_limit: Annotated[int | None, whole(1, MANY, help="Training items to use.")] = None,
+    epochs: Annotated[int | None, whole(1, 1000, help="Passes over the training items.")] = None,
     budget_minutes: Annotated[
         float | None,
-        typer.Option(callback=_above_zero, help="No method starts after this time."),
+        real(0, 10_000_000, above=True, help="No method starts after this time."),
     ] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with this run folder.")] = None,
     data_dir: Annotated[

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
+from advisor.cli.numbers import MANY, whole
 from advisor.cli.tables import show
 from advisor.cli.writing import writing
 
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
 def probe(
     task: Annotated[str, typer.Argument(help="Bundled task, recipe, or task folder.")],
     model: Annotated[str, typer.Option(help="Model to probe.")] = "smollm2-135m-instruct",
-    items: Annotated[int, typer.Option(min=10, help="Validation items to answer.")] = 50,
-    train: Annotated[int, typer.Option(min=0, help="Labels of the largest training.")] = 100,
-    epochs: Annotated[int, typer.Option(min=1, help="Of each training.")] = 3,
+    items: Annotated[int, whole(10, MANY, help="Validation items to answer.")] = 50,
+    train: Annotated[int, whole(0, MANY, help="Labels of the largest training.")] = 100,
+    epochs: Annotated[int, whole(1, 1000, help="Of each training.")] = 3,
     *,
     answers: Annotated[Path | None, typer.Option(help="YAML file with further answers.")] = None,
     save: Annotated[
