@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from benchmarks.plan import Plan
     from benchmarks.results import Comparison, MethodResult
     from benchmarks.runner import Means
+    from strategies.errors import UserError
 
 _PLAN_SUFFIXES = (".yaml", ".yml")
 
@@ -106,7 +107,7 @@ def bench(
     elif target is None:
         raise typer.BadParameter("give a plan or a task, or go on with --resume RUN")
     else:
-        plan = _changed(_plan_of(target, methods), model, seeds, budget_minutes)
+        plan = _changed(_plan_of(target, methods, model), model, seeds, budget_minutes)
         plan = _cut(plan, limit, train_limit, epochs)
         folder, going = _beginning(plan, Path(target), out, shard, console)
     option = "" if executor is Executor.local else f" --executor {executor}"
@@ -142,16 +143,35 @@ def _refuse_with_resume(*given: object) -> None:
         )
 
 
-def _plan_of(target: str, methods: str | None) -> Plan:
+def _plan_of(target: str, methods: str | None, model: str | None) -> Plan:
     from benchmarks.plan import Plan
     from benchmarks.store import read_plan
+    from strategies.errors import UserError
     from strategies.method import registry
 
     if _names_a_plan(target):
         plan = read_plan(Path(target))
     else:
         plan = Plan(task=target, methods=tuple(registry().methods.values()))
-    return _with_methods(plan, methods) if methods else plan
+    if not methods:
+        return plan
+    try:
+        return _with_methods(plan, methods)
+    except UserError as error:
+        _raise_with_what_else_is_wrong(error, plan, model or plan.model)
+        raise
+
+
+def _raise_with_what_else_is_wrong(error: UserError, plan: Plan, model: str) -> None:
+    """A user who named a wrong method reads at once whether task and model can be used."""
+    from benchmarks.readiness import load_checked
+    from benchmarks.worker import load_cut
+    from strategies.errors import all_at_once
+
+    def tell() -> None:
+        raise error
+
+    all_at_once(tell, lambda: load_checked(lambda: load_cut(plan), model, plan.embedder))
 
 
 def _names_a_plan(target: str) -> bool:

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from advisor.cli.app import app
-from strategies.errors import DataError, ModelError, StorageError
+from strategies.errors import DataError, ModelError, StorageError, UserError
 from strategies.home import check_home, check_out, home
 
 BENCH = ("bench", "ticket-triage", "--methods", "zero-shot", "--limit", "4")
@@ -76,6 +76,17 @@ def test_a_task_a_model_and_an_embedder_that_cannot_be_used_are_told_together(
     assert "nowhere' is neither a known task nor a folder" in task
     assert model.startswith(f"{broken_model}/model.safetensors: ")
     assert embedder.startswith("Model ./nothing: there is no such folder")
+
+
+def test_an_unknown_method_is_told_with_a_task_and_a_model_that_are_nowhere() -> None:
+    arguments = ["bench", "no-task", "--methods", "magic", "--model", "./nowhere"]
+    error = CliRunner().invoke(app, arguments).exception
+    assert isinstance(error, UserError)
+    assert error.exit_code == 2
+    method, task, model = str(error).splitlines()
+    assert method.startswith("--methods magic: magic is unknown")
+    assert task.startswith("Task 'no-task' is neither")
+    assert model.startswith("Model ./nowhere: there is no such folder")
 
 
 # ---------------------------------------------------------------- the home
