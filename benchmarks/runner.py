@@ -84,6 +84,7 @@ def resolve(plan: Plan, say: Callable[[str], None] = lambda text: None) -> Resol
     from strategies.device import resolve_precision
     from strategies.embedding import resolve_embedder
     from strategies.model_checks import look_at_fetched
+    from strategies.trial_build import check_that_it_builds
 
     task = load_checked(lambda: load_cut(plan), plan.model, plan.embedder)
     for note in task.notes:
@@ -94,6 +95,7 @@ def resolve(plan: Plan, say: Callable[[str], None] = lambda text: None) -> Resol
     fixed = plan.model_copy(update={"precision": precision, "threads": threads})
     model, embedder = models.resolve(plan.model, say), resolve_embedder(plan.embedder, say)
     look_at_fetched(model, embedder)
+    check_that_it_builds(model)
     setting = environment.setting_of(fixed, model.sha256, embedder.sha256)
     found = environment.collect(precision, threads)
     return Resolved(fixed, task, setting, found, model.size_bytes)

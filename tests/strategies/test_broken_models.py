@@ -16,6 +16,7 @@ import pytest
 from strategies.errors import ModelError
 from strategies.model_checks import look_at_embedder, look_at_model
 from strategies.models import resolve
+from strategies.trial_build import check_that_it_builds
 from tests.tiny import make_tiny_gguf
 
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 538090408\n"
@@ -323,6 +324,47 @@ def test_a_look_at_a_model_imports_neither_torch_nor_transformers(folder: Path) 
         "sys.exit(any(name in sys.modules for name in ('torch', 'transformers')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# ---------------------------------------------------------------- as transformers builds it
+
+
+@pytest.mark.parametrize(
+    ("spoil", "named"),
+    [
+        (_config(num_attention_heads=8), r"64 by 32 in model\.layers\.0.*q_proj.* hold 32 by 32"),
+        (_config(intermediate_size=128), r"128 by 32 in .*gate_proj.* hold 64 by 32"),
+        (_config(head_dim=16), "64 by 32 in .*q_proj"),
+        (_config(num_attention_heads=3), "cannot use config.json: .*hidden size"),
+        (_config(hidden_act="nope"), "cannot use config.json: 'nope' is not known"),
+        (_config(rms_norm_eps="small"), "cannot use config.json: .*rms_norm_eps"),
+        (_config(text_config="x"), "cannot use config.json: "),
+        (_edited("tokenizer_config.json", pad_token=5), "cannot use the tokenizer: .*pad_token"),
+        (_text("tokenizer_config.json", "{}"), "no token to pad with"),
+    ],
+)
+def test_a_model_that_transformers_cannot_build_is_told_before_its_weights_are_read(
+    folder: Path, spoil: Callable[[Path], object], named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transformers.AutoModelForCausalLM.from_pretrained", None)
+    check_that_it_builds(resolve(str(folder)))
+    spoil(folder)
+    for _ in range(2):
+        with pytest.raises(ModelError, match=named) as refused:
+            check_that_it_builds(resolve(str(folder)))
+        assert str(folder) in str(refused.value)
+        assert "\n" not in str(refused.value)
+
+
+def test_a_model_that_was_built_once_is_not_built_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_that_it_builds(resolve(str(folder)))
+    monkeypatch.setattr("strategies.trial_build.load_config", None)
+    check_that_it_builds(resolve(str(folder)))
+    (folder / "generation_config.json").write_text("{}")
+    with pytest.raises(ModelError, match="cannot use"):
+        check_that_it_builds(resolve(str(folder)))
 
 
 # ---------------------------------------------------------------- files, adapters, embedders
