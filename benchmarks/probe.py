@@ -176,6 +176,8 @@ def _measured(
     from benchmarks.preparing import prepare_arm
     from benchmarks.store import ArtifactStore
     from strategies.device import resolve_precision
+    from strategies.models import resolve
+    from strategies.trial_build import check_that_it_builds
 
     if name == "floor":
         # A baseline costs nothing to train: it gets every label there is.
@@ -193,6 +195,7 @@ def _measured(
         precision=resolve_precision("auto"),
         threads=allowed_cores(),
     )
+    check_that_it_builds(resolve(setting.model))
     ready = prepare_arm(plan, task, method, setting.seed, ArtifactStore(), progress)
     return _answered(_Asked(name, method.name, labels), task, ready.answerer, progress)
 

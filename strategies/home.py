@@ -11,7 +11,7 @@ import platformdirs
 from strategies.errors import StorageError
 
 HOME_VARIABLE = "ADVISOR_HOME"
-_FOLDERS = ("models", "digests", "downloads", "artifacts")
+_FOLDERS = ("models", "digests", "downloads", "artifacts", "built")
 # As much has to fit before anything is begun: 1 MiB. Weights need far more, and say so themselves.
 _LEAST_BYTES = 2**20
 

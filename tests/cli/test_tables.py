@@ -101,6 +101,8 @@ def test_a_converted_gguf_is_listed_with_its_size_and_can_be_removed(
     (row,) = (line.split("\t") for line in run("models", "list") if line.startswith(name))
     assert row == [name, "converted GGUF", "", "0.00 GB", str(gguf)]
     assert run("models", "list", "-q") == [*models.PACKAGED, name]
+    (Path(path) / "origin.json").write_text("{")
+    assert f"{name}\tconverted GGUF\t\t0.00 GB\t" in run("models", "list")
     assert run("models", "remove", name) == [f"{name} was deleted from {path}"]
     assert not Path(path).exists()
     assert gguf.is_file()
