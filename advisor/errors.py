@@ -29,3 +29,9 @@ class FlowchartError(AdvisorError):
 
 class EstimateError(AdvisorError):
     """An estimate that was asked for with numbers that cannot be, or with too few."""
+
+
+class ModelFileError(EstimateError):
+    """A model's folder or config.json that cannot be read."""
+
+    exit_code = 4

@@ -15,12 +15,16 @@ from strategies.settings import Precision
 FLOORS = ("majority", "copy", "tfidf-lr", "nearest-answer", "best-sentence")
 
 
+# As many items as nobody has: beyond it a number is a slip.
+MANY = 10**9
+
+
 class Limits(Frozen):
     """How much of each split is used; None is all. Cuts take the first items of a seeded order."""
 
-    train: int | None = Field(default=None, ge=1)
-    validation: int | None = Field(default=None, ge=1)
-    test: int | None = Field(default=None, ge=1)
+    train: int | None = Field(default=None, ge=1, le=MANY)
+    validation: int | None = Field(default=None, ge=1, le=MANY)
+    test: int | None = Field(default=None, ge=1, le=MANY)
 
 
 class Plan(Frozen):
@@ -50,10 +54,10 @@ class Plan(Frozen):
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field(default=(0,), min_length=1)
     precision: Precision | Literal["auto"] = "auto"
     limits: Limits = Limits()
-    latency_items: int = Field(default=20, ge=0)
-    max_new_tokens: int | None = Field(default=None, ge=1)
-    budget_minutes: float | None = Field(default=None, gt=0)
-    threads: int | None = Field(default=None, ge=1)
+    latency_items: int = Field(default=20, ge=0, le=MANY)
+    max_new_tokens: int | None = Field(default=None, ge=1, le=1_000_000)
+    budget_minutes: float | None = Field(default=None, gt=0, le=10_000_000)
+    threads: int | None = Field(default=None, ge=1, le=10_000)
     fresh_items: str | None = None
 
     @property

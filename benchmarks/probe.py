@@ -15,6 +15,7 @@ from benchmarks.answering import Answerer
 from benchmarks.learning_curve import LearningCurve, Range, fit_curve
 from benchmarks.pairing import ScoreTable
 from benchmarks.plan import Limits, Plan
+from benchmarks.readiness import load_checked
 from benchmarks.records import Arm, ItemScore, Response
 from benchmarks.statistics import Outcomes, difference_interval, score_interval
 from benchmarks.store import ArmResult, read_record, write_record
@@ -31,6 +32,7 @@ StepName = Literal["plain", "gold", "rag", "icl", "lora", "floor"]
 _BROKEN = 0.1
 # Fewer items than this tell nothing apart.
 _FEWEST_ITEMS = 10
+_EMBEDDER = "all-minilm-l6-v2"
 
 
 class ProbeSetting(Frozen):
@@ -104,9 +106,11 @@ def probe(
         say: told of each measurement, also of those that an earlier call made.
 
     Raises:
+        StorageError: models and results cannot be kept.
         DataError: the task cannot be probed.
+        ModelError: the model cannot be used.
     """
-    task = _cut(setting)
+    task = load_checked(lambda: _cut(setting), setting.model, _EMBEDDER)
     setting = setting.model_copy(update={"task_sha256": task.sha256})
     file = folder / "probe.json"
     found = Probe(setting=setting, metric=task.metric, closed=task.closed)
@@ -182,6 +186,8 @@ def _measured(
     from benchmarks.preparing import prepare_arm
     from benchmarks.store import ArtifactStore
     from strategies.device import resolve_precision
+    from strategies.models import resolve
+    from strategies.trial_build import check_that_it_builds
 
     if name == "floor":
         # A baseline costs nothing to train: it gets every label there is.
@@ -199,6 +205,7 @@ def _measured(
         precision=resolve_precision("auto"),
         threads=allowed_cores(),
     )
+    check_that_it_builds(resolve(setting.model))
     ready = prepare_arm(plan, task, method, setting.seed, ArtifactStore(), progress)
     return _answered(_Asked(name, method.name, labels), task, ready.answerer, progress)
 
@@ -218,7 +225,7 @@ def _floor(task: Task, progress: Progress) -> Step:
     from benchmarks.floors import floors_for, prepare_floor
     from strategies.embedding import load_embedder
 
-    embedder = load_embedder("all-minilm-l6-v2")
+    embedder = load_embedder(_EMBEDDER)
     steps = [
         _answered(
             _Asked("floor", name), task, prepare_floor(name, task, lambda: embedder), progress

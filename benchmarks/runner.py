@@ -24,6 +24,7 @@ from benchmarks.fingerprint import (
 )
 from benchmarks.floors import FLOORS_VERSION, floors_for
 from benchmarks.plan import Plan
+from benchmarks.readiness import load_checked
 from benchmarks.records import Arm, Cost, Environment, RunManifest
 from benchmarks.sharding import Shard, in_shard
 from benchmarks.store import (
@@ -78,15 +79,18 @@ def resolve(plan: Plan, say: Callable[[str], None] = lambda text: None) -> Resol
         say: told what takes long, such as a download, and what was noted of the task.
 
     Raises:
+        StorageError: models and results cannot be kept.
         DataError: the task cannot be used.
-        ModelError: the model or the embedder cannot be found.
+        ModelError: the model or the embedder cannot be found or used.
         NotApplicableError: the task meets the needs of no method.
     """
     from strategies import models
     from strategies.device import resolve_precision
     from strategies.embedding import resolve_embedder
+    from strategies.model_checks import look_at_fetched
+    from strategies.trial_build import check_that_it_builds
 
-    task = load_cut(plan)
+    task = load_checked(lambda: load_cut(plan), plan.model, plan.embedder)
     for note in task.notes:
         say(f"Note: {note}")
     refuse_if_nothing_runs(plan, task)
@@ -94,6 +98,8 @@ def resolve(plan: Plan, say: Callable[[str], None] = lambda text: None) -> Resol
     threads = plan.threads or environment.allowed_cores()
     fixed = plan.model_copy(update={"precision": precision, "threads": threads})
     model, embedder = models.resolve(plan.model, say), resolve_embedder(plan.embedder, say)
+    look_at_fetched(model, embedder)
+    check_that_it_builds(model)
     setting = environment.setting_of(fixed, model.sha256, embedder.sha256)
     found = environment.collect(precision, threads)
     return Resolved(fixed, task, setting, found, model.size_bytes)

@@ -69,7 +69,7 @@ class Embedder:
         from transformers import AutoTokenizer
 
         return AutoTokenizer.from_pretrained(
-            self.model.path / _modules(self.model.path)[0]["path"], trust_remote_code=False
+            self.model.path / modules_of(self.model.path)[0]["path"], trust_remote_code=False
         )
 
     @cached_property
@@ -145,7 +145,7 @@ def resolve_embedder(name: str, say: Say = nothing) -> ResolvedModel:
         )
     foreign = [
         module["type"]
-        for module in _modules(found.path)
+        for module in modules_of(found.path)
         if not str(module["type"]).startswith("sentence_transformers.")
     ]
     if foreign:
@@ -157,7 +157,7 @@ def resolve_embedder(name: str, say: Say = nothing) -> ResolvedModel:
     return found
 
 
-def _modules(folder: Path) -> list[dict[str, Any]]:
+def modules_of(folder: Path) -> list[dict[str, Any]]:
     """The parts of a sentence-transformers model; a plain transformers folder is one part."""
     path = folder / _MODULES
     if not path.is_file():

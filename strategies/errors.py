@@ -7,6 +7,7 @@ every other exception is a bug and keeps its traceback.
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 
 
 class UserError(Exception):
@@ -39,6 +40,12 @@ class RunError(UserError):
     exit_code = 6
 
 
+class StorageError(UserError):
+    """A folder for models and results that cannot be written."""
+
+    exit_code = 6
+
+
 class FailedMethodsError(RunError):
     """A bench that is reported, but in which a method failed.
 
@@ -65,3 +72,21 @@ def storage_trouble(error: BaseException) -> str | None:
         f"{where}{error.strerror}. What was written before is kept: {mend}, then go on with "
         "advisor bench --resume, or call the command again."
     )
+
+
+def all_at_once(*steps: Callable[[], object]) -> None:
+    """Do every step, so that a user reads of all problems together.
+
+    Raises:
+        UserError: of the kind that the first failing step raised, with the messages of all.
+    """
+    errors = []
+    for step in steps:
+        try:
+            step()
+        except UserError as error:
+            errors.append(error)
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise type(errors[0])("\n".join(map(str, errors))) from None

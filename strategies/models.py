@@ -33,6 +33,7 @@ from strategies.model_files import (
     refuse_other_weights,
 )
 from strategies.settings import Precision
+from strategies.weight_checks import check_gguf, check_gguf_start
 
 # One file of several that hold a model together, as llama-gguf-split names them.
 _SPLIT_GGUF = re.compile(r"-\d{5}-of-\d{5}\.gguf$", re.IGNORECASE)
@@ -160,6 +161,17 @@ def _resolve(name: str, say: Say, above: tuple[Path, ...]) -> ResolvedModel:
 
 
 def _of_folder(name: str, folder: Path) -> ResolvedModel:
+    refuse_incomplete(folder)
+    files = read_files(folder)
+    return ResolvedModel(name, folder, digest_of_folder(folder, files), bytes_of(files))
+
+
+def refuse_incomplete(folder: Path) -> None:
+    """Check that the folder of a whole model holds a config and weights as safetensors.
+
+    Raises:
+        ModelError: it does not; the message says what to do.
+    """
     if (folder / "config.json").is_file():
         refuse_other_weights(folder)
     elif any(file.endswith(".gguf") for file in other_weights(folder)):
@@ -169,8 +181,6 @@ def _of_folder(name: str, folder: Path) -> ResolvedModel:
             f"{folder} holds no config.json. A model folder needs config.json, weights as "
             "safetensors and a tokenizer. Run: advisor models list"
         )
-    files = read_files(folder)
-    return ResolvedModel(name, folder, digest_of_folder(folder, files), bytes_of(files))
 
 
 def _of_adapter(name: str, folder: Path, say: Say, above: tuple[Path, ...]) -> ResolvedModel:
@@ -359,6 +369,7 @@ def _of_gguf(name: str, gguf: Path, say: Say) -> ResolvedModel:
             f"{gguf} is one part of a model that was split. Join the parts: "
             "llama-gguf-split --merge FIRST_PART WHOLE.gguf"
         )
+    check_gguf_start(gguf)
     sha256 = digest_of_file(gguf)
     # Another version of transformers may dequantise or build the tokenizer in another way.
     folder = home() / "models" / f"gguf-{sha256[:12]}-{version('transformers')}"
@@ -372,6 +383,7 @@ def _of_gguf(name: str, gguf: Path, say: Say) -> ResolvedModel:
 
 def _convert_users_gguf(gguf: Path, sha256: str, folder: Path) -> None:
     """Write a GGUF model as an ordinary folder, whole or not at all."""
+    check_gguf(gguf)
     folder.parent.mkdir(parents=True, exist_ok=True)
     try:
         model, tokenizer = _load_gguf(gguf)

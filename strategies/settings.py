@@ -34,13 +34,13 @@ class TrainingSettings(Frozen):
         patience: validations without improvement after which training stops.
     """
 
-    learning_rate: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto"
-    epochs: int = Field(default=5, ge=1)
-    batch_size: int = Field(default=2, ge=1)
+    learning_rate: Annotated[float, Field(gt=0, le=10)] | Literal["auto"] = "auto"
+    epochs: int = Field(default=5, ge=1, le=1_000)
+    batch_size: int = Field(default=2, ge=1, le=100_000)
     warmup_share: float = Field(default=0.1, ge=0, lt=1)
     schedule: Literal["linear", "cosine", "constant_with_warmup"] = "cosine"
-    weight_decay: float = Field(default=0.0, ge=0)
-    max_gradient_norm: float = Field(default=1.0, gt=0)
-    max_tokens: int = Field(default=1024, ge=8)
-    validations_per_epoch: int = Field(default=2, ge=1)
-    patience: int = Field(default=3, ge=1)
+    weight_decay: float = Field(default=0.0, ge=0, le=10)
+    max_gradient_norm: float = Field(default=1.0, gt=0, le=1e9)
+    max_tokens: int = Field(default=1024, ge=8, le=10_000_000)
+    validations_per_epoch: int = Field(default=2, ge=1, le=1_000)
+    patience: int = Field(default=3, ge=1, le=1_000_000)

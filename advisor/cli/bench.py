@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 from dataclasses import replace
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from advisor.cli.numbers import MANY, real, whole
 from advisor.cli.output import remark, tell
 from advisor.cli.screen import screen
 from advisor.cli.tables import show
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from benchmarks.plan import Plan
     from benchmarks.results import Comparison, MethodResult, Problem
     from benchmarks.runner import Means
+    from strategies.errors import UserError
 
 _PLAN_SUFFIXES = (".yaml", ".yml")
 
@@ -38,12 +39,6 @@ class Executor(StrEnum):
 
     local = "local"
     ray = "ray"
-
-
-def _above_zero(minutes: float | None) -> float | None:
-    if minutes is not None and not 0 < minutes < math.inf:
-        raise typer.BadParameter(f"{minutes:g}: give a number of minutes above 0")
-    return minutes
 
 
 def bench(
@@ -58,14 +53,12 @@ def bench(
         typer.Option(help="Packaged model, folder of a model or adapter, .gguf file or hub id."),
     ] = None,
     seeds: Annotated[str | None, typer.Option(help="Numbers, separated by commas.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Test items to use.")] = None,
-    train_limit: Annotated[int | None, typer.Option(min=1, help="Training items to use.")] = None,
-    epochs: Annotated[
-        int | None, typer.Option(min=1, help="Passes over the training items.")
-    ] = None,
+    limit: Annotated[int | None, whole(1, MANY, help="Test items to use.")] = None,
+    train_limit: Annotated[int | None, whole(1, MANY, help="Training items to use.")] = None,
+    epochs: Annotated[int | None, whole(1, 1000, help="Passes over the training items.")] = None,
     budget_minutes: Annotated[
         float | None,
-        typer.Option(callback=_above_zero, help="No method starts after this time."),
+        real(0, 10_000_000, above=True, help="No method starts after this time."),
     ] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with this run folder.")] = None,
     data_dir: Annotated[
@@ -123,7 +116,7 @@ def bench(
     elif target is None:
         raise typer.BadParameter("give a plan or a task, or go on with --resume RUN")
     else:
-        plan = _changed(_plan_of(target, methods), model, seeds, budget_minutes)
+        plan = _changed(_plan_of(target, methods, model), model, seeds, budget_minutes)
         plan = _cut(plan, limit, train_limit, epochs)
         settle_trust(plan.task, trust=trust)
         folder, going = _beginning(plan, Path(target), out, shard, console)
@@ -169,16 +162,35 @@ def _refuse_with_resume(*given: object) -> None:
         )
 
 
-def _plan_of(target: str, methods: str | None) -> Plan:
+def _plan_of(target: str, methods: str | None, model: str | None) -> Plan:
     from benchmarks.plan import Plan
     from benchmarks.store import read_plan
+    from strategies.errors import UserError
     from strategies.method import registry
 
     if _names_a_plan(target):
         plan = read_plan(Path(target))
     else:
         plan = Plan(task=target, methods=tuple(registry().methods.values()))
-    return _with_methods(plan, methods) if methods else plan
+    if not methods:
+        return plan
+    try:
+        return _with_methods(plan, methods)
+    except UserError as error:
+        _raise_with_what_else_is_wrong(error, plan, model or plan.model)
+        raise
+
+
+def _raise_with_what_else_is_wrong(error: UserError, plan: Plan, model: str) -> None:
+    """A user who named a wrong method reads at once whether task and model can be used."""
+    from benchmarks.readiness import load_checked
+    from benchmarks.worker import load_cut
+    from strategies.errors import all_at_once
+
+    def tell() -> None:
+        raise error
+
+    all_at_once(tell, lambda: load_checked(lambda: load_cut(plan), model, plan.embedder))
 
 
 def _names_a_plan(target: str) -> bool:
@@ -289,8 +301,10 @@ def _beginning(
 ) -> tuple[Path, Callable[[Means], None]]:
     from benchmarks.runner import Origin, resolve, run
     from benchmarks.sharding import Shard
+    from strategies.home import check_out
 
     part = Shard.parse(shard) if shard else None
+    check_out(out or Path("runs"))
     resolved = resolve(plan, console.print)
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     folder = out or Path("runs") / f"{_as_folder(resolved.task.id)}-{stamp}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from advisor.cli.numbers import MANY, real, whole
 from advisor.cli.output import tell, tell_json
 from advisor.cli.tables import show
 
@@ -35,16 +36,16 @@ Model = Annotated[
     typer.Argument(help="Folder with config.json, such a file, or a name of the catalogue."),
 ]
 Parameters = Annotated[
-    int | None, typer.Option(help="Taken instead of the count.", rich_help_panel=_SHAPE)
+    int | None, whole(1, MANY * MANY, help="Taken instead of the count.", rich_help_panel=_SHAPE)
 ]
-Layers = Annotated[int | None, typer.Option(rich_help_panel=_SHAPE)]
-Hidden = Annotated[int | None, typer.Option(help="Width.", rich_help_panel=_SHAPE)]
-Heads = Annotated[int | None, typer.Option(rich_help_panel=_SHAPE)]
-KvHeads = Annotated[int | None, typer.Option(help="As --heads.", rich_help_panel=_SHAPE)]
+Layers = Annotated[int | None, whole(1, 10_000, rich_help_panel=_SHAPE)]
+Hidden = Annotated[int | None, whole(1, 1_000_000, help="Width.", rich_help_panel=_SHAPE)]
+Heads = Annotated[int | None, whole(1, 100_000, rich_help_panel=_SHAPE)]
+KvHeads = Annotated[int | None, whole(1, 100_000, help="As --heads.", rich_help_panel=_SHAPE)]
 Intermediate = Annotated[
-    int | None, typer.Option(help="Feed-forward width.", rich_help_panel=_SHAPE)
+    int | None, whole(1, 10_000_000, help="Feed-forward width.", rich_help_panel=_SHAPE)
 ]
-Vocab = Annotated[int | None, typer.Option(help="Vocabulary.", rich_help_panel=_SHAPE)]
+Vocab = Annotated[int | None, whole(1, MANY, help="Vocabulary.", rich_help_panel=_SHAPE)]
 Method = Annotated[
     str,
     typer.Option(
@@ -56,15 +57,15 @@ Precision = Annotated[
     str,
     typer.Option(help="fp32, bf16-mixed (autocast), bf16 (all of it).", rich_help_panel=_SETUP),
 ]
-Batch = Annotated[int, typer.Option(help="Sequences at once.", rich_help_panel=_SETUP)]
+Batch = Annotated[int, whole(1, 1_000_000, help="Sequences at once.", rich_help_panel=_SETUP)]
 Sequence_ = Annotated[
     int,
-    typer.Option("--sequence", help="Tokens of a sequence, or prompt.", rich_help_panel=_SETUP),
+    whole(1, MANY, "--sequence", help="Tokens of a sequence, or prompt.", rich_help_panel=_SETUP),
 ]
 Output = Annotated[
-    int, typer.Option("--output", help="Tokens to generate.", rich_help_panel=_SETUP)
+    int, whole(0, MANY, "--output", help="Tokens to generate.", rich_help_panel=_SETUP)
 ]
-Rank = Annotated[int, typer.Option(help="Of LoRA.", rich_help_panel=_SETUP)]
+Rank = Annotated[int, whole(1, 65_536, help="Of LoRA.", rich_help_panel=_SETUP)]
 Targets = Annotated[
     str,
     typer.Option(
@@ -77,7 +78,13 @@ FourBit = Annotated[
 ]
 Virtual = Annotated[
     int,
-    typer.Option("--virtual-tokens", help="Of prompt and prefix tuning.", rich_help_panel=_SETUP),
+    whole(
+        1,
+        1_000_000,
+        "--virtual-tokens",
+        help="Of prompt and prefix tuning.",
+        rich_help_panel=_SETUP,
+    ),
 ]
 Optimizer = Annotated[
     str,
@@ -97,7 +104,9 @@ Accumulate = Annotated[
 ]
 LogitPositions = Annotated[
     int | None,
-    typer.Option(
+    whole(
+        1,
+        MANY,
         help="Positions of a sequence with logits; in training all, else the last.",
         rich_help_panel=_SETUP,
     ),
@@ -108,7 +117,9 @@ GpuName = Annotated[
 OneGpu = Annotated[str, typer.Option("--gpu", help="GPU of the catalogue.")]
 Utilisation = Annotated[
     float | None,
-    typer.Option(help="Share of the GPU's peak that is reached; low, likely and high else."),
+    real(
+        0, 1, above=True, help="Share of the GPU's peak that is reached; low, likely and high else."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -225,15 +236,15 @@ def time(
     four_bit: FourBit = False,
     virtual_tokens: Virtual = 20,
     checkpointing: Checkpointing = False,
-    examples: Annotated[int, typer.Option(help="Training examples.")] = 1000,
-    epochs: Annotated[float, typer.Option(help="Passes over them.")] = 3,
+    examples: Annotated[int, whole(1, MANY, help="Training examples.")] = 1000,
+    epochs: Annotated[float, real(0, 1000, above=True, help="Passes over them.")] = 3,
     data: Annotated[
         Path | None, typer.Option(help="JSON lines with input and output, counted instead.")
     ] = None,
     tokenizer: Annotated[
         Path | None, typer.Option(help="tokenizer.json, or its folder; else 4 bytes a token.")
     ] = None,
-    queries: Annotated[int, typer.Option(help="To answer, with --method inference.")] = 1000,
+    queries: Annotated[int, whole(1, MANY, help="To answer, with --method inference.")] = 1000,
     utilisation: Utilisation = None,
     parameters: Parameters = None,
     layers: Layers = None,
@@ -314,24 +325,26 @@ def cost(
     model: Model = None,
     *,
     gpu: OneGpu = "L40S",
-    queries_a_month: Annotated[int, typer.Option("--queries", help="A month.")] = 10_000,
+    queries_a_month: Annotated[int, whole(1, MANY, "--queries", help="A month.")] = 10_000,
     instruction: Annotated[
         int | None,
-        typer.Option(
+        whole(
+            0,
+            MANY,
             help="Tokens of instruction and query (200); with --data of the instruction alone (0).",
             rich_help_panel=_PROMPT,
         ),
     ] = None,
     answer: Annotated[
-        int | None, typer.Option(help="Tokens (100, or as in --data).", rich_help_panel=_PROMPT)
+        int | None, whole(0, MANY, help="Tokens (100, or as in --data).", rich_help_panel=_PROMPT)
     ] = None,
-    demonstrations: Annotated[int, typer.Option(help="Shown.", rich_help_panel=_PROMPT)] = 8,
+    demonstrations: Annotated[int, whole(0, MANY, help="Shown.", rich_help_panel=_PROMPT)] = 8,
     demonstration: Annotated[
         int | None,
-        typer.Option(help="Tokens of one (150, or as in --data).", rich_help_panel=_PROMPT),
+        whole(0, MANY, help="Tokens of one (150, or as in --data).", rich_help_panel=_PROMPT),
     ] = None,
-    passages: Annotated[int, typer.Option(help="Shown.", rich_help_panel=_PROMPT)] = 4,
-    passage: Annotated[int, typer.Option(help="Tokens of one.", rich_help_panel=_PROMPT)] = 250,
+    passages: Annotated[int, whole(0, MANY, help="Shown.", rich_help_panel=_PROMPT)] = 4,
+    passage: Annotated[int, whole(0, MANY, help="Tokens of one.", rich_help_panel=_PROMPT)] = 250,
     data: Annotated[
         Path | None,
         typer.Option(help="JSON lines with input and output, whose tokens are counted."),
@@ -344,22 +357,22 @@ def cost(
     ] = None,
     examples: Annotated[
         int | None,
-        typer.Option(help="Training examples (1000, or as in --data); 0: no tuning."),
+        whole(0, MANY, help="Training examples (1000, or as in --data); 0: no tuning."),
     ] = None,
-    epochs: Annotated[float, typer.Option(help="Passes over them.")] = 3,
-    retrainings: Annotated[float, typer.Option(help="A month, after the first.")] = 0,
+    epochs: Annotated[float, real(0, 1000, above=True, help="Passes over them.")] = 3,
+    retrainings: Annotated[float, real(0, 1_000_000, help="A month, after the first.")] = 0,
     corpus_tokens: Annotated[
-        int | None, typer.Option(help="Of the documents (1,000,000, or as in --corpus).")
+        int | None, whole(0, MANY * 1000, help="Of the documents (1,000,000, or as in --corpus).")
     ] = None,
-    reindexings: Annotated[float, typer.Option(help="A month, after the first.")] = 0,
-    months: Annotated[int, typer.Option(help="Over which first costs are spread.")] = 12,
+    reindexings: Annotated[float, real(0, 1_000_000, help="A month, after the first.")] = 0,
+    months: Annotated[int, whole(1, 1200, help="Over which first costs are spread.")] = 12,
     always_on: Annotated[
         bool, typer.Option("--always-on", help="The GPU is paid for all month.")
     ] = False,
     hosted: Annotated[
         str | None, typer.Option(help="Hosted model that answers where nothing is tuned.")
     ] = None,
-    serving_batch: Annotated[int, typer.Option(help="Queries answered at once.")] = 1,
+    serving_batch: Annotated[int, whole(1, 1_000_000, help="Queries answered at once.")] = 1,
     prices: Annotated[
         Path | None, typer.Option(help="YAML with prices of your own; they go first.")
     ] = None,

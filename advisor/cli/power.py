@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from advisor.cli.numbers import MANY, real, whole
 from advisor.cli.output import tell_json
 from advisor.cli.tables import show
 
@@ -15,15 +16,15 @@ if TYPE_CHECKING:
 
 
 def power(
-    items: Annotated[int, typer.Option(min=1, help="Items of the eval set.")] = 150,
-    methods: Annotated[int, typer.Option(min=2, help="Methods that are compared.")] = 2,
-    floors: Annotated[int, typer.Option(min=0, help="Baselines that stand beside them.")] = 0,
+    items: Annotated[int, whole(1, MANY, help="Items of the eval set.")] = 150,
+    methods: Annotated[int, whole(2, 1000, help="Methods that are compared.")] = 2,
+    floors: Annotated[int, whole(0, 1000, help="Baselines that stand beside them.")] = 0,
     discordance: Annotated[
         str, typer.Option(help="Shares of items on which two methods differ, with commas.")
     ] = "0.05,0.1,0.2,0.3,0.4",
     difference: Annotated[
         float | None,
-        typer.Option(min=0.1, max=100, help="Points to be found: says how many items it takes."),
+        real(0.1, 100, help="Points to be found: says how many items it takes."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

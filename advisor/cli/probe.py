@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
+from advisor.cli.numbers import MANY, whole
 from advisor.cli.output import tell, tell_json
 from advisor.cli.tables import show
 from advisor.cli.writing import writing
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
 def probe(
     task: Annotated[str, typer.Argument(help="Bundled task, recipe, or task folder.")],
     model: Annotated[str, typer.Option(help="Model to probe.")] = "smollm2-135m-instruct",
-    items: Annotated[int, typer.Option(min=10, help="Validation items to answer.")] = 50,
-    train: Annotated[int, typer.Option(min=0, help="Labels of the largest training.")] = 100,
-    epochs: Annotated[int, typer.Option(min=1, help="Of each training.")] = 3,
+    items: Annotated[int, whole(10, MANY, help="Validation items to answer.")] = 50,
+    train: Annotated[int, whole(0, MANY, help="Labels of the largest training.")] = 100,
+    epochs: Annotated[int, whole(1, 1000, help="Of each training.")] = 3,
     *,
     answers: Annotated[Path | None, typer.Option(help="YAML file with further answers.")] = None,
     save: Annotated[
@@ -56,6 +57,7 @@ def probe(
     from benchmarks.probe import ProbeSetting, measured_answers, refuse_lm_eval
     from benchmarks.probe import probe as measure
     from benchmarks.tasks.catalogue import task_answers
+    from strategies.home import check_out
 
     refuse_lm_eval(task)
     known = dict(task_answers(task))
@@ -64,6 +66,7 @@ def probe(
     before = parse_answers(known, f"task {task}")
     setting = ProbeSetting(task=task, model=model, items=items, train=train, epochs=epochs)
     folder = out or Path("runs") / f"probe-{Path(task).name}-{Path(model).name}"
+    check_out(folder)
     with writing(folder):
         folder.mkdir(exist_ok=True)
     found = _watched(

@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import Field, ValidationError
 
-from advisor.errors import EstimateError
+from advisor.errors import EstimateError, ModelFileError
 from advisor.estimates.catalogues import Entry, mapping, own_text, problems, user_text
 
 Norm = Literal["rms", "gemma", "layer"]
@@ -118,6 +118,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "vocab": ("vocab_size",),
     "positions": ("max_position_embeddings", "n_positions"),
 }
+_POINTER = "version https://git-lfs"
 _BIAS_DEFAULT = {"gpt_neox": True}
 
 
@@ -135,21 +136,21 @@ class ModelShape(Entry):
 
     name: str
     family: str
-    layers: int = Field(gt=0)
-    hidden: int = Field(gt=0)
-    heads: int = Field(gt=0)
-    kv_heads: int = Field(gt=0)
-    head_dim: int = Field(gt=0)
-    intermediate: int = Field(gt=0)
-    vocab: int = Field(gt=0)
-    positions: int | None = Field(default=None, gt=0)
+    layers: int = Field(gt=0, le=10_000)
+    hidden: int = Field(gt=0, le=10**6)
+    heads: int = Field(gt=0, le=10**5)
+    kv_heads: int = Field(gt=0, le=10**5)
+    head_dim: int = Field(gt=0, le=10**6)
+    intermediate: int = Field(gt=0, le=10**7)
+    vocab: int = Field(gt=0, le=10**9)
+    positions: int | None = Field(default=None, gt=0, le=10**12)
     tied: bool
     qkv_bias: bool = False
     output_bias: bool = False
     mlp_bias: bool = False
     final_softcap: bool = False
     attention_softcap: bool = False
-    stated_parameters: int | None = Field(default=None, gt=0)
+    stated_parameters: int | None = Field(default=None, gt=0, le=10**18)
 
     @property
     def layout(self) -> Family:
@@ -281,6 +282,7 @@ def load_shape(model: str) -> ModelShape:
 
     Raises:
         EstimateError: it is none of these, or its architecture is not known.
+        ModelFileError: its config.json cannot be read, or describes no such model.
     """
     path = Path(model)
     if (path / "adapter_config.json").is_file():
@@ -293,7 +295,7 @@ def load_shape(model: str) -> ModelShape:
     if path.is_dir():
         path = path / "config.json"
     if path.is_file():
-        return shape_of_config(_json(path), path.parent.name or str(path))
+        return _shape_of_file(path)
     known = catalogue()
     name = _plain_name(model)
     if name in known:
@@ -303,6 +305,19 @@ def load_shape(model: str) -> ModelShape:
         f"{', '.join(known)}. Or give its numbers: --layers, --hidden, --heads, --intermediate "
         "and --vocab."
     )
+
+
+def _shape_of_file(path: Path) -> ModelShape:
+    config, name = _json(path), path.parent.name or str(path)
+    if not config.get("model_type"):
+        raise ModelFileError(
+            f'{path} has no "model_type", which says how the model is built, such as "llama". Take '
+            "the config.json that came with the weights."
+        )
+    try:
+        return shape_of_config(config, name)
+    except EstimateError as error:
+        raise ModelFileError(f"{path}: {str(error).removeprefix(f'{name}: ')}") from None
 
 
 def _shape_of_base(adapter: Path) -> ModelShape:
@@ -375,7 +390,8 @@ def _sizes(config: dict[str, Any], family: Family) -> dict[str, Any]:
         sizes[key] = found if found is not None else family.defaults.get(key)
     if sizes["kv_heads"] is None:
         sizes["kv_heads"] = sizes["heads"]
-    if sizes["head_dim"] is None and sizes["hidden"] and sizes["heads"]:
+    known = all(type(sizes[key]) is int and sizes[key] for key in ("hidden", "heads"))
+    if sizes["head_dim"] is None and known:
         sizes["head_dim"] = sizes["hidden"] // sizes["heads"]
     if sizes["intermediate"] is None and family.learned_positions and sizes["hidden"]:
         sizes["intermediate"] = 4 * sizes["hidden"]
@@ -427,10 +443,16 @@ def _checked(**values: Any) -> ModelShape:
 
 
 def _json(path: Path) -> dict[str, Any]:
+    again = "Name a folder with a config.json as transformers writes it."
     try:
-        values = json.loads(user_text(path))
-    except ValueError as error:
-        raise EstimateError(f"{path} is no JSON: {error}") from None
+        text = user_text(path)
+        values = json.loads(text)
+    except EstimateError as error:
+        raise ModelFileError(str(error)) from None
+    except (ValueError, RecursionError) as error:
+        if text.startswith(_POINTER):
+            again = "It is a pointer of git-lfs: run `git lfs pull` in its folder."
+        raise ModelFileError(f"{path} is no JSON: {error}. {again}") from None
     if not isinstance(values, dict):
-        raise EstimateError(f"{path} must hold a JSON object, as a transformers config.json does.")
+        raise ModelFileError(f"{path} must hold a JSON object. {again}")
     return values

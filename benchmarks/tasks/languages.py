@@ -301,6 +301,7 @@ def suitability_notes(
         answers: what is accepted.
     """
     notes = [
+        *_code_notes(language),
         *_script_notes(language, inputs),
         *_word_notes(language, metrics, answers),
         *_english_notes(language, metrics, answers),
@@ -330,6 +331,18 @@ _SURELY_CHINESE = 200
 _BY_WORDS = ("token_f1", "rouge_l", "bleu")
 # English has letters beyond ASCII in a few borrowed words and names alone.
 _FOREIGN_SHARE = 0.01
+
+
+def _code_notes(language: str) -> list[str]:
+    """A code of three letters may be one of thousands in ISO 639-3, or a slip."""
+    code = base_code(language)
+    if not code or code in LANGUAGES:
+        return []
+    return [
+        f"task.yaml says language: {language}, and {code} is no language that is known here. "
+        "Words are split by the rules of Unicode, and no rule of a language is applied. Correct it "
+        f"if it is a slip; common codes are {_COMMON}."
+    ]
 
 
 def _script_notes(language: str, inputs: Sequence[str]) -> list[str]:

@@ -29,7 +29,7 @@ class DemonstrationPrompting(Prompting):
     """
 
     kind: Literal["demonstrations"] = "demonstrations"
-    count: int = Field(default=4, ge=1)
+    count: int = Field(default=4, ge=1, le=100_000)
     selection: Literal["balanced", "nearest"] = "balanced"
     needs: ClassVar[frozenset[Need]] = frozenset({"train"})
 

@@ -38,9 +38,9 @@ class RetrievalPrompting(Prompting):
     """
 
     kind: Literal["retrieval"] = "retrieval"
-    passages: int = Field(default=2, ge=1)
-    chunk_tokens: int = Field(default=200, ge=16)
-    overlap_tokens: int = Field(default=20, ge=0)
+    passages: int = Field(default=2, ge=1, le=100_000)
+    chunk_tokens: int = Field(default=200, ge=16, le=1_000_000)
+    overlap_tokens: int = Field(default=20, ge=0, le=1_000_000)
     oracle_share: float | None = Field(default=None, ge=0, le=1)
     needs: ClassVar[frozenset[Need]] = frozenset({"corpus"})
 

@@ -27,8 +27,8 @@ class LoraWeights(Weights):
     """
 
     kind: Literal["lora"] = "lora"
-    rank: int = Field(default=16, ge=1)
-    alpha: float = Field(default=32, gt=0)
+    rank: int = Field(default=16, ge=1, le=65_536)
+    alpha: float = Field(default=32, gt=0, le=1e9)
     dropout: float = Field(default=0.0, ge=0, lt=1)
     target_modules: Literal["all-linear"] | tuple[str, ...] = "all-linear"
     training: TrainingSettings = TrainingSettings()

@@ -43,10 +43,10 @@ def test_unknown_methods_are_named_with_the_known_ones() -> None:
         (("letters", "--seeds", "-1"), "--seeds -1: a seed is at least 0"),
         (("letters", "--seeds", "0,4294967296"), "and below 4294967296"),
         (("letters", "--seeds", "1,0,1"), "give every seed once"),
-        (("letters", "--budget-minutes", "0"), "0: give a number of minutes above 0"),
-        (("letters", "--budget-minutes", "-1"), "-1: give a number of minutes above 0"),
-        (("letters", "--budget-minutes", "nan"), "nan: give a number of minutes above 0"),
-        (("--resume", "runs/x", "--budget-minutes", "0"), "0: give a number of minutes above 0"),
+        (("letters", "--budget-minutes", "0"), "0: give a number above 0"),
+        (("letters", "--budget-minutes", "-1"), "-1: give a number above 0"),
+        (("letters", "--budget-minutes", "nan"), "nan: give a number above 0"),
+        (("--resume", "runs/x", "--budget-minutes", "0"), "0: give a number above 0"),
     ],
 )
 def test_a_wrong_call_is_explained(arguments: tuple[str, ...], named: str) -> None:

@@ -693,3 +693,14 @@ def test_tfidf_learns_from_japanese_messages(tmp_path: Path) -> None:
     texts = [response.text for response in floors.tfidf_lr(task.train).answer(task.test)]
     found = aggregate(task, "accuracy", task.test, texts)
     assert found is not None and found > 0.4
+
+
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [("zzz", "zzz"), ("yue-Hant", "yue"), ("ja", ""), ("pt-BR", ""), ("und", ""), ("", "")],
+)
+def test_a_code_that_no_rule_is_known_for_is_noted(language: str, told: str) -> None:
+    notes = suitability_notes(language, ["accuracy"], ["a word"], ["yes"])
+    said = [note for note in notes if "is no language that is known here" in note]
+    assert len(said) == bool(told)
+    assert all(f"and {told} is no language" in note for note in said)

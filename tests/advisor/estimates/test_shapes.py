@@ -261,3 +261,41 @@ def test_transformers_counts_biases_alike(kind: str) -> None:
     config["pad_token_id"] = None
     shape = shape_of_config(config, "tiny")
     assert _meta_parameters(shape, dict(config)) == shape.parameters
+
+
+LLAMA = {
+    "model_type": "llama",
+    "hidden_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 128,
+    "vocab_size": 1000,
+}
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 700\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("", "is no JSON: .* Name a folder with a config.json"),
+        ("{", "is no JSON"),
+        ("[" * 100_000, "is no JSON"),
+        (POINTER, "a pointer of git-lfs: run `git lfs pull`"),
+        ("[1]", "must hold a JSON object"),
+        (json.dumps(LLAMA | {"model_type": None}), 'has no "model_type"'),
+        (json.dumps(LLAMA | {"model_type": "t5"}), "model_type 't5' is not known"),
+        (json.dumps(LLAMA | {"hidden_size": "wide"}), "hidden: Input should be a valid integer"),
+        (json.dumps(LLAMA | {"hidden_size": -64}), "hidden: Input should be greater than 0"),
+        (json.dumps(LLAMA | {"num_attention_heads": 0}), "heads: Input should be greater than 0"),
+        (json.dumps(LLAMA | {"num_hidden_layers": 10**400}), "layers: Input should be less than"),
+        (json.dumps(LLAMA | {"vocab_size": None}), "lacks vocab_size"),
+    ],
+)
+def test_a_config_that_cannot_be_used_is_named_with_what_is_wrong(
+    tmp_path: Path, text: str, named: str
+) -> None:
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(EstimateError, match=named) as refused:
+        load_shape(str(tmp_path))
+    assert str(refused.value).startswith(str(tmp_path / "config.json"))
+    assert refused.value.exit_code == 4
