@@ -39,6 +39,12 @@ class RunError(UserError):
     exit_code = 6
 
 
+class CacheError(UserError):
+    """A cached file that is damaged and cannot be made again."""
+
+    exit_code = 6
+
+
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DENIED = {errno.EACCES, errno.EPERM}
 _STORAGE = {*_FULL, *_DENIED, errno.EROFS, errno.EIO}

