@@ -18,12 +18,13 @@ from benchmarks.plan import Limits, Plan
 from benchmarks.readiness import load_checked
 from benchmarks.records import Arm, ItemScore, Response
 from benchmarks.statistics import Outcomes, difference_interval, score_interval
-from benchmarks.store import ArmResult, read_record, write_record
+from benchmarks.store import ArmResult, read_record, write_sealed
 from benchmarks.tasks.catalogue import load_task
 from benchmarks.tasks.foreign_code import LM_EVAL
 from benchmarks.tasks.task import Task
+from strategies.checked_files import set_aside
 from strategies.data import Frozen
-from strategies.errors import DataError
+from strategies.errors import DataError, RunError
 from strategies.method import Method, registry
 from strategies.progress import Progress
 
@@ -114,7 +115,8 @@ def probe(
     setting = setting.model_copy(update={"task_sha256": task.sha256})
     file = folder / "probe.json"
     found = Probe(setting=setting, metric=task.metric, closed=task.closed)
-    if file.exists() and (known := read_record(file, Probe)).setting == setting:
+    known = _known(file)
+    if known and known.setting == setting:
         found = known
     for number, (name, labels) in enumerate(_wanted(task, setting)):
         if number >= len(found.steps):
@@ -122,10 +124,10 @@ def probe(
             step = _beside_plain(step, found)
             found = found.model_copy(update={"steps": (*found.steps, step)})
             folder.mkdir(parents=True, exist_ok=True)
-            write_record(file, found)
+            write_sealed(file, found)
         say(found.steps[number])
     found = found.model_copy(update={"curve": _curve(found)})
-    write_record(file, found)
+    write_sealed(file, found)
     return found
 
 
@@ -137,6 +139,17 @@ def refuse_lm_eval(task: str) -> None:
     """
     if task.startswith(LM_EVAL):
         raise DataError("A probe needs a task of this project or a task folder, with its splits.")
+
+
+def _known(file: Path) -> Probe | None:
+    """What an earlier call measured; a damaged file is set aside."""
+    if not file.exists():
+        return None
+    try:
+        return read_record(file, Probe)
+    except (RunError, OSError):
+        set_aside(file, f"{file} is damaged or of another version")
+        return None
 
 
 def _cut(setting: ProbeSetting) -> Task:

@@ -11,26 +11,24 @@ import json
 import logging
 import os
 import re
-import secrets
-import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Literal, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
-from benchmarks.checksums import sealed, unsealed
 from benchmarks.places import links_out_of, plain_name
 from benchmarks.plan import Plan
 from benchmarks.records import Arm, Cost, ItemInput, ItemScore, Response, RunManifest
 from benchmarks.tasks.problems import shown
+from strategies.artifacts import CheckedFolders, Kept
+from strategies.checked_files import write_atomic as write_atomic  # noqa: PLC0414
+from strategies.checksums import sealed, unsealed
 from strategies.data import Frozen
 from strategies.errors import RunError
-from strategies.hashing import sha256_of_file
 from strategies.home import home
 from strategies.visible import shell_path
 
@@ -47,21 +45,6 @@ ORPHAN_SECONDS = 15.0
 
 
 # ---------------------------------------------------------------- files
-
-
-def write_atomic(path: Path, text: str) -> None:
-    """Replace a file so that a reader sees the old text or the new one, never a part."""
-    # Not made by tempfile, whose files are for their owner alone whatever the umask says.
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with draft.open("x", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-    _sync_folder(path.parent)
 
 
 def write_record(path: Path, record: Frozen) -> None:
@@ -122,14 +105,6 @@ def _problems(error: ValidationError) -> str:
     return "; ".join(
         f"{place}: {' or '.join(said[place])}{given.get(place, '')}" for place in within
     )
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 # ---------------------------------------------------------------- lines
@@ -636,157 +611,12 @@ def _read_recommendation(path: Path) -> dict[str, Any] | None:
 # ---------------------------------------------------------------- artifacts
 
 
-class ArtifactFile(Frozen):
-    """One file of an artifact."""
-
-    sha256: str
-    bytes: int
+Artifact = Kept[Cost]
 
 
-class ArtifactManifest(Frozen):
-    """``manifest.json`` of an artifact; the cost is what making it once took."""
-
-    schema_version: Literal[1] = 1
-    kind: str
-    fingerprint: str
-    cost: Cost = Cost()
-    files: dict[str, ArtifactFile] = Field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Artifact:
-    """Something made once and used by every run that needs the same.
-
-    Attributes:
-        path: its folder; read only.
-        cost: what it took when it was made.
-        bytes: size of its files.
-        reused: False when this very call made it.
-    """
-
-    path: Path
-    cost: Cost
-    bytes: int
-    reused: bool
-
-
-class ArtifactStore:
-    """Folders named by the hash of everything that made them; they appear whole or not at all."""
+class ArtifactStore(CheckedFolders[Cost]):
+    """What arms share: answers, weights, settled rates, metrics before training."""
 
     def __init__(self, root: Path | None = None) -> None:
         """A store below a folder, ``$ADVISOR_HOME/artifacts`` unless told."""
-        self.root = root or home() / "artifacts"
-
-    def find(self, kind: str, fingerprint: str) -> Artifact | None:
-        """The artifact, its hashes checked; a damaged one is set aside and None comes back."""
-        with self.held(kind, fingerprint) as found:
-            return found
-
-    @contextmanager
-    def held(self, kind: str, fingerprint: str) -> Iterator[Artifact | None]:
-        """What `find` finds; nobody replaces it meanwhile."""
-        with self._alone(kind, fingerprint):
-            yield self._found(kind, fingerprint)
-
-    def _found(self, kind: str, fingerprint: str) -> Artifact | None:
-        folder = self._folder(kind, fingerprint)
-        if not folder.is_dir():
-            return None
-        manifest = _intact(folder)
-        if manifest is None:
-            self._set_aside(folder)
-            return None
-        return _artifact(folder, manifest, reused=True)
-
-    def obtain(self, kind: str, fingerprint: str, make: Callable[[Path], Cost]) -> Artifact:
-        """The artifact, made now if it is not there.
-
-        Args:
-            kind: such as ``weights``, ``index``, ``answers``.
-            fingerprint: hash of everything that can change it.
-            make: fills an empty folder and returns what that cost. Another process that
-                wants the same waits meanwhile.
-        """
-        with self._alone(kind, fingerprint):
-            found = self._found(kind, fingerprint)
-            return found or self._publish(kind, fingerprint, make)
-
-    def replace(self, kind: str, fingerprint: str, make: Callable[[Path], Cost]) -> Artifact:
-        """The artifact, made now whether it is there or not; see `obtain`."""
-        with self._alone(kind, fingerprint):
-            return self._publish(kind, fingerprint, make)
-
-    def scratch(self, kind: str, fingerprint: str) -> Path:
-        """A folder for checkpoints that outlives a kill; `obtain` removes it when it is done."""
-        folder = self.root / kind / f".{fingerprint}.scratch"
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
-
-    def _folder(self, kind: str, fingerprint: str) -> Path:
-        return self.root / kind / fingerprint
-
-    def _publish(self, kind: str, fingerprint: str, make: Callable[[Path], Cost]) -> Artifact:
-        folder = self._folder(kind, fingerprint)
-        draft = folder.with_name(f".{fingerprint[:16]}.{secrets.token_hex(4)}")
-        draft.mkdir()
-        try:
-            cost = make(draft)
-            manifest = ArtifactManifest(
-                kind=kind, fingerprint=fingerprint, cost=cost, files=_files(draft)
-            )
-            write_record(draft / "manifest.json", manifest)
-            shutil.rmtree(folder, ignore_errors=True)
-            draft.rename(folder)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
-        _sync_folder(folder.parent)
-        shutil.rmtree(self.root / kind / f".{fingerprint}.scratch", ignore_errors=True)
-        return _artifact(folder, manifest, reused=False)
-
-    @contextmanager
-    def _alone(self, kind: str, fingerprint: str) -> Iterator[None]:
-        self._folder(kind, fingerprint).parent.mkdir(parents=True, exist_ok=True)
-        path = self.root / kind / f".{fingerprint}.lock"
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(handle)
-
-    def _set_aside(self, folder: Path) -> None:
-        aside = folder.with_name(f"{folder.name}.damaged-{time.time_ns()}")
-        folder.rename(aside)
-        log.warning("artifact %s is damaged; set aside as %s and made again", folder, aside.name)
-
-
-def _files(folder: Path) -> dict[str, ArtifactFile]:
-    files = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-            name = path.relative_to(folder).as_posix()
-            files[name] = ArtifactFile(sha256=sha256_of_file(path), bytes=path.stat().st_size)
-    return files
-
-
-def _intact(folder: Path) -> ArtifactManifest | None:
-    try:
-        manifest = read_record(folder / "manifest.json", ArtifactManifest)
-    except RunError:
-        return None
-    for name, file in manifest.files.items():
-        path = folder / name
-        if (
-            not path.is_file()
-            or path.stat().st_size != file.bytes
-            or sha256_of_file(path) != file.sha256
-        ):
-            return None
-    return manifest
-
-
-def _artifact(folder: Path, manifest: ArtifactManifest, *, reused: bool) -> Artifact:
-    size = sum(file.bytes for file in manifest.files.values())
-    return Artifact(path=folder, cost=manifest.cost, bytes=size, reused=reused)
+        super().__init__(root or home() / "artifacts", Cost)

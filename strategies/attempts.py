@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import logging
 import math
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -11,11 +12,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import stdev
 
-from strategies.checkpoints import write_json
+from strategies.checked_files import FileSum, damage, kept_json, sums_of, write_json
 from strategies.progress import Progress, silent
 from strategies.training import Trained, TrainingJob, release_memory, train
 from strategies.training_record import Attempt, Scored
 
+log = logging.getLogger(__name__)
 # How often a training that did not help is repeated, and by how much its rate falls each time.
 _REPEATS, _FACTOR = 2, 4.0
 _ROUNDING = 1e-9
@@ -103,15 +105,25 @@ def _trained_once(job: TrainingJob, checkpoints: Path, saved: Path, progress: Pr
     checkpoint and end otherwise than without an interruption.
     """
     note = saved.with_suffix(".json")
-    if note.is_file():
-        if saved.is_dir():
-            return Trained(**json.loads(note.read_text(encoding="utf-8")))
-        note.unlink()
-        shutil.rmtree(checkpoints, ignore_errors=True)
+    if os.path.lexists(note):
+        known = kept_json(note)
+        why = damage(saved, _sums(known["files"])) if known else None
+        if known and not why:
+            return Trained(**known["trained"])
+        if why:
+            log.warning("%s. The training is repeated.", why)
+        note.unlink(missing_ok=True)
+        for folder in (checkpoints, saved):
+            shutil.rmtree(folder, ignore_errors=True)
     trained = train(job, checkpoints, saved, progress)
     release_memory()
-    write_json(note, asdict(trained))
+    files = {name: each.model_dump() for name, each in sums_of(saved).items()}
+    write_json(note, {"trained": asdict(trained), "files": files})
     return trained
+
+
+def _sums(noted: dict[str, object]) -> dict[str, FileSum]:
+    return {name: FileSum.model_validate(each) for name, each in noted.items()}
 
 
 def _improved(trained: Trained, start: Scored | None, now: Scored | None) -> bool | None:

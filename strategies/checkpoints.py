@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from pathlib import Path
 
-from strategies.hashing import sha256_of_file
+from strategies.checked_files import FileSum, damage, read_json, sums_of, write_json
 
+log = logging.getLogger(__name__)
 _SUMS = "sha256.json"
 _STATE = "trainer_state.json"
 # A pickle of the arguments; nothing reads it, and nobody should.
@@ -17,14 +19,8 @@ _PICKLE = "training_args.bin"
 def seal(checkpoint: Path) -> None:
     """Note the hash of every file of a checkpoint, which makes it a whole one."""
     (checkpoint / _PICKLE).unlink(missing_ok=True)
-    write_json(checkpoint / _SUMS, _hashes(checkpoint))
-
-
-def write_json(path: Path, value: object) -> None:
-    """Write a small JSON file that is whole or, after a kill, the one before."""
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(json.dumps(value), encoding="utf-8")
-    part.replace(path)
+    sums = sums_of(checkpoint)
+    write_json(checkpoint / _SUMS, {name: each.model_dump() for name, each in sums.items()})
 
 
 def last_whole_checkpoint(checkpoints: Path) -> str | None:
@@ -56,16 +52,13 @@ def _best(checkpoint: Path) -> str | None:
 
 def _is_whole(checkpoint: Path) -> bool:
     try:
-        noted = json.loads((checkpoint / _SUMS).read_text())
-    except (OSError, ValueError):
-        return False
-    return bool(noted == _hashes(checkpoint))
-
-
-def _hashes(checkpoint: Path) -> dict[str, str]:
-    files = [path for path in sorted(checkpoint.rglob("*")) if path.is_file()]
-    return {
-        path.relative_to(checkpoint).as_posix(): sha256_of_file(path)
-        for path in files
-        if not path.name.startswith(_SUMS)
-    }
+        noted = read_json(checkpoint / _SUMS)
+    except FileNotFoundError:
+        return False  # as a kill in the middle of writing it leaves it
+    except ValueError as error:
+        why: str | None = str(error)
+    else:
+        why = damage(checkpoint, {n: FileSum.model_validate(each) for n, each in noted.items()})
+    if why:
+        log.warning("%s. Training goes on from an earlier checkpoint, or begins anew.", why)
+    return why is None

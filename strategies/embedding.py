@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from strategies.artifacts import CheckedFolders
+from strategies.data import Frozen
 from strategies.errors import ModelError
 from strategies.hashing import sha256_of_data
 from strategies.home import home
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
 
 _BATCH = 64
 _MODULES = "modules.json"
+_VECTORS = "vectors.npy"
+
+
+class _Spent(Frozen):
+    """What embedding some texts took."""
+
+    seconds: float
 
 
 class Embedder:
@@ -33,10 +41,15 @@ class Embedder:
     """
 
     def __init__(self, model: ResolvedModel, cache: Path) -> None:
-        """An embedder that loads its model when the first text is not in the cache."""
+        """An embedder that loads its model when the first text is not in the cache.
+
+        Args:
+            model: the sentence-transformers model.
+            cache: folder below which the embeddings of texts are kept.
+        """
         self.model = model
         self.seconds = 0.0
-        self._cache = cache
+        self._cache = CheckedFolders(cache, _Spent)
 
     @property
     def sha256(self) -> str:
@@ -90,17 +103,18 @@ class Embedder:
         import numpy as np
 
         key = sha256_of_data({"model": self.sha256, "texts": list(texts)})
-        stored, cost = self._cache / f"{key}.npy", self._cache / f"{key}.json"
-        if stored.is_file() and cost.is_file():
-            self.seconds += json.loads(cost.read_text())["seconds"]
-            return np.asarray(np.load(stored, allow_pickle=False))
-        self.load()
-        start = time.perf_counter()
-        vectors = self.embed_fresh(texts)
-        seconds = time.perf_counter() - start
-        self.seconds += seconds
-        self._keep(stored, cost, vectors, seconds)
-        return vectors
+
+        def make(draft: Path) -> _Spent:
+            self.load()
+            start = time.perf_counter()
+            vectors = self.embed_fresh(texts)
+            seconds = time.perf_counter() - start
+            np.save(draft / _VECTORS, vectors, allow_pickle=False)
+            return _Spent(seconds=seconds)
+
+        kept = self._cache.obtain("embeddings", key, make)
+        self.seconds += kept.cost.seconds
+        return np.asarray(np.load(kept.path / _VECTORS, allow_pickle=False))
 
     def embed_fresh(self, texts: Sequence[str]) -> np.ndarray:
         """Like `embed`, but never from the cache: queries, whose cost is part of an answer's."""
@@ -111,21 +125,10 @@ class Embedder:
         )
         return np.asarray(vectors, dtype=np.float32)
 
-    def _keep(self, stored: Path, cost: Path, vectors: np.ndarray, seconds: float) -> None:
-        import numpy as np
-
-        self._cache.mkdir(parents=True, exist_ok=True)
-        part = stored.with_name(f"{stored.stem}.{os.getpid()}.part.npy")
-        np.save(part, vectors, allow_pickle=False)
-        part.replace(stored)
-        note = cost.with_name(f"{cost.stem}.{os.getpid()}.part.json")
-        note.write_text(json.dumps({"seconds": seconds}))
-        note.replace(cost)
-
 
 def load_embedder(name: str = "all-minilm-l6-v2") -> Embedder:
     """The embedder of that name: packaged, a sentence-transformers folder, or a hub id."""
-    return Embedder(resolve_embedder(name), home() / "artifacts" / "embeddings")
+    return Embedder(resolve_embedder(name), home() / "artifacts")
 
 
 def resolve_embedder(name: str, say: Say = nothing) -> ResolvedModel:

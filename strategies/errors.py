@@ -46,6 +46,12 @@ class StorageError(UserError):
     exit_code = 6
 
 
+class CacheError(UserError):
+    """A cached file that is damaged and cannot be made again."""
+
+    exit_code = 6
+
+
 class FailedMethodsError(RunError):
     """A bench that is reported, but in which a method failed.
 

@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from pydantic import Field
+
+from strategies.checked_files import (
+    FileSum,
+    damage,
+    read_json,
+    set_aside,
+    share,
+    sums_of,
+    write_json,
+)
+from strategies.data import Frozen
 from strategies.errors import ModelError
 from strategies.hashing import sha256_of_data, sha256_of_file, sha256_of_files
 from strategies.home import home
+
+log = logging.getLogger(__name__)
+# In a folder that we made: checksums of its files. Hidden, so that it is no part of the model.
+SUMS = ".sha256.json"
+# Files whose sizes, times and inodes stay the same are hashed again after this time: 500 MB take
+# more than a second, and each worker asks for the digest when it starts.
+HASHED_ANEW_SECONDS = 24 * 3600.0
 
 # Weights in other formats than safetensors. Most can run code when they are read; none is read.
 _OTHER_WEIGHTS = (
@@ -162,21 +183,98 @@ def digest_of_file(file: Path) -> str:
 
 
 def _remembered(files: Sequence[Path], digest: Callable[[], str], kind: str = "folder") -> str:
-    """A digest, computed once for a given state of its files.
+    """A digest, computed once a day for a given state of its files.
 
     The time of the last change of the inode (ctime) is part of the state, because a program can
-    set the modification time back, as ``cp -p`` and ``rsync`` do.
+    set the modification time back, as ``cp -p`` and ``rsync`` do. A disk that fails changes
+    contents alone.
     """
     state = sha256_of_data([kind, *([str(file), *_state(file)] for file in files)])
-    note = home() / "digests" / f"{state}.txt"
-    if not note.is_file():
+    note = home() / "digests" / f"{state}.json"
+    known, now = _noted(note), time.time()
+    if known and 0 <= now - known.hashed < HASHED_ANEW_SECONDS:
+        return known.sha256
+    found = digest()
+    if known and found != known.sha256:
+        day = time.strftime("%Y-%m-%d", time.localtime(known.hashed))
+        log.warning(
+            "%s has other contents than on %s, though sizes, times and inodes are the same, as a "
+            "failing disk or file server leaves it. Compare it with its source.",
+            os.path.commonpath(files),
+            day,
+        )
+    _note(note, _Digest(sha256=found, hashed=now))
+    return found
+
+
+class _Digest(Frozen):
+    """What is noted of a digest; `hashed` is in seconds since 1970."""
+
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    hashed: float
+
+
+def _noted(note: Path) -> _Digest | None:
+    try:
+        return _Digest.model_validate(read_json(note))
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        log.warning("%s is damaged or cannot be read. The model is hashed again.", note)
+        return None
+
+
+def _note(note: Path, digest: _Digest) -> None:
+    try:
         note.parent.mkdir(exist_ok=True)
-        part = note.with_name(f"{note.name}.{os.getpid()}.part")
-        part.write_text(digest())
-        part.replace(note)
-    return note.read_text()
+        if note.is_dir():
+            set_aside(note, f"{note} is no file")
+        write_json(note, digest.model_dump())
+    except OSError as error:
+        log.warning(
+            "%s cannot be written: %s. Models are hashed at each start until it can.",
+            note,
+            error.strerror,
+        )
 
 
 def _state(file: Path) -> list[int]:
     found = file.stat()
     return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev]
+
+
+# ---------------------------------------------------------------- folders that we made
+
+
+def seal(folder: Path) -> None:
+    """Note the checksums of a model that was fetched or converted."""
+    sums = sums_of(folder, read_files(folder))
+    write_json(folder / SUMS, {"files": {name: each.model_dump() for name, each in sums.items()}})
+    share(folder, folder / SUMS)
+
+
+def damage_of(folder: Path) -> str | None:
+    """What is wrong with a model's folder since `seal`; None where nothing is.
+
+    Its files are hashed as `digest_of_folder` does it, so at most once a day while sizes, times
+    and inodes stay the same.
+
+    Raises:
+        FileNotFoundError: it was never sealed.
+    """
+    try:
+        files = read_json(folder / SUMS)["files"]
+        sums = {name: FileSum.model_validate(each) for name, each in files.items()}
+    except FileNotFoundError:
+        raise
+    except (ValueError, LookupError, AttributeError):
+        return f"{folder / SUMS} is damaged or cannot be read"
+    found = read_files(folder)
+    wanted = sha256_of_data({name: each.sha256 for name, each in sums.items()})
+    try:
+        if digest_of_folder(folder, found) == wanted:
+            return None
+    except OSError as error:
+        log.debug("%s", error)  # `damage` names the file
+    foreign = [file for file in found if file.relative_to(folder).as_posix() not in sums]
+    return damage(folder, sums) or (f"{foreign[0]} is no part of the model" if foreign else None)

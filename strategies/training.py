@@ -8,7 +8,6 @@ measured before the first step, too, and a loss that spikes ends the training.
 from __future__ import annotations
 
 import gc
-import json
 import logging
 import math
 import time
@@ -22,7 +21,8 @@ from torch.utils.data import Sampler
 from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
-from strategies.checkpoints import last_whole_checkpoint, seal, write_json
+from strategies.checked_files import kept_json, write_json
+from strategies.checkpoints import last_whole_checkpoint, seal
 from strategies.data import Example, Prompt
 from strategies.errors import DataError
 from strategies.method import Weights
@@ -285,11 +285,12 @@ def collator(job: TrainingJob, model: Any) -> LeftPaddingCollator:
 def _start_loss(trainer: SeededTrainer, checkpoints: Path) -> float:
     """Validation loss before the first step, measured once however often training is resumed."""
     path = checkpoints / _START
-    if not path.is_file():
+    known = kept_json(path)
+    if known is None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        loss = mean_loss(trainer.validation_losses())
-        write_json(path, {"validation_loss": loss})
-    return float(json.loads(path.read_text())["validation_loss"])
+        known = {"validation_loss": mean_loss(trainer.validation_losses())}
+        write_json(path, known)
+    return float(known["validation_loss"])
 
 
 @dataclass(frozen=True)
@@ -568,9 +569,7 @@ class _Clock(TrainerCallback):
     def __init__(self, checkpoints: Path, progress: Progress) -> None:
         self._file = checkpoints / _ELAPSED
         self._progress = progress
-        self._before = (
-            float(json.loads(self._file.read_text())["seconds"]) if self._file.is_file() else 0.0
-        )
+        self._before = float((kept_json(self._file) or {"seconds": 0.0})["seconds"])
         self._start = time.perf_counter()
 
     def seconds(self) -> float:

@@ -22,7 +22,7 @@ HELP = (
     "ask gives advice with evidence, bench runs the candidates on one eval set, report writes "
     "the decision down. estimate says beforehand what memory, time and money it takes.\n\n"
     "Exit codes: 0 done, 1 a bug, 2 wrong use, 3 unusable data or answers, 4 model not found or "
-    "unusable, 5 no method fits the task, 6 run folder or home locked, damaged or full, "
+    "unusable, 5 no method fits the task, 6 run folder, home or cache locked, damaged or full, "
     "7 flowchart unusable, 8 a watched method does worse, 9 a number was not reproduced, "
     "10 a method of a bench failed, "
     "130 interrupted."

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import random
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +10,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from strategies.data import Example, Message, Need, Passage, Prompt, TaskData
+from strategies.artifacts import CheckedFolders
+from strategies.data import Example, Frozen, Message, Need, Passage, Prompt, TaskData
 from strategies.embedding import Embedder
 from strategies.errors import DataError
 from strategies.hashing import sha256_of_data
@@ -85,8 +83,8 @@ class RetrievalPrompter:
         self.chunks = cut(data.corpus, config, embedder)
         chunking = time.perf_counter() - start
         self._store, kept = _indexed(self.chunks, embedder)
-        self.index_seconds = chunking + kept["seconds"]
-        self.index_bytes = int(kept["bytes"])
+        self.index_seconds = chunking + kept.seconds
+        self.index_bytes = kept.bytes
 
     def prompts(self, examples: Sequence[Example], *, training: bool = False) -> list[Prompt]:
         """See `Prompter.prompts`."""
@@ -176,7 +174,7 @@ class PassagePrompt(Prompt):
         return PassagePrompt.of(self.messages[0], self.question, kept, self.needed)
 
 
-def _indexed(chunks: Sequence[Passage], embedder: Embedder) -> tuple[FaissStore, dict[str, float]]:
+def _indexed(chunks: Sequence[Passage], embedder: Embedder) -> tuple[FaissStore, _IndexCost]:
     """The index over chunks, built once for the same chunks and embedder, and what it took."""
     from strategies.prompting.vector_store import FaissStore, LangchainEmbeddings
 
@@ -184,22 +182,24 @@ def _indexed(chunks: Sequence[Passage], embedder: Embedder) -> tuple[FaissStore,
     key = sha256_of_data(
         {"embedder": embedder.sha256, "chunks": [[chunk.id, chunk.text] for chunk in chunks]}
     )
-    folder = home() / "artifacts" / "index" / key
-    if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as scratch:
-            spent, start = embedder.seconds, time.perf_counter()
-            ids = [chunk.id for chunk in chunks]
-            store = FaissStore.from_texts([chunk.text for chunk in chunks], embeddings, ids=ids)
-            draft = Path(scratch) / "index"
-            size = store.save(draft)
-            seconds = max(time.perf_counter() - start, embedder.seconds - spent)
-            (draft / "cost.json").write_text(json.dumps({"seconds": seconds, "bytes": size}))
-            # Another process may have built the same index meanwhile; either one will do.
-            with contextlib.suppress(OSError):
-                draft.rename(folder)
-    kept: dict[str, float] = json.loads((folder / "cost.json").read_text())
-    return FaissStore.load(folder, embeddings), kept
+
+    def make(draft: Path) -> _IndexCost:
+        spent, start = embedder.seconds, time.perf_counter()
+        ids = [chunk.id for chunk in chunks]
+        store = FaissStore.from_texts([chunk.text for chunk in chunks], embeddings, ids=ids)
+        size = store.save(draft)
+        seconds = max(time.perf_counter() - start, embedder.seconds - spent)
+        return _IndexCost(seconds=seconds, bytes=size)
+
+    kept = CheckedFolders(home() / "artifacts", _IndexCost).obtain("indexes", key, make)
+    return FaissStore.load(kept.path, embeddings), kept.cost
+
+
+class _IndexCost(Frozen):
+    """What building an index took."""
+
+    seconds: float
+    bytes: int
 
 
 def _best(gold: Sequence[Passage], example: Example) -> Passage:

@@ -22,10 +22,10 @@ from advisor.estimates.prices import load_prices
 from advisor.flowchart import load_flowchart
 from advisor.questionnaire import load_answers
 from advisor.recommend import recommend
-from benchmarks.checksums import sealed
 from benchmarks.store import read_plan, write_plan
 from benchmarks.tasks.loading import load_folder
 from benchmarks.tasks.scaffold import Source, scaffold
+from strategies.checksums import sealed
 from strategies.errors import UserError
 from strategies.models import load_config, load_tokenizer, resolve
 from tests.comparison.runs import Made, make_run

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.checksums import sealed, unsealed
 from benchmarks.records import Arm, Response
 from benchmarks.runner import resume
 from benchmarks.store import Appender, read_lines, read_record, read_run, scan_lines, write_sealed
+from strategies.checksums import sealed, unsealed
 from strategies.errors import RunError
 from tests.runner import material
 from tests.runner.test_runner import answers, bench

@@ -156,3 +156,30 @@ def test_a_real_probe_measures_and_ends(tmp_path: Path) -> None:
     assert rag.recall_at_k is not None
     again = probe(setting, tmp_path, silent, lambda step: None)
     assert again == found
+
+
+@pytest.mark.parametrize("damage", ["a bit is flipped", "emptied", "a folder in its place"])
+@pytest.mark.fault("the measurements of a probe are damaged")
+def test_damaged_measurements_are_set_aside_and_made_again(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    damage: str,
+) -> None:
+    whole, _ = _probed(tmp_path, monkeypatch)
+    file = tmp_path / "probe.json"
+    content = file.read_bytes()
+    # Still JSON and still measurements, but other ones.
+    file.write_bytes(
+        content.replace(b'"seconds": 1.0', b'"seconds": 0.0', 1) if damage[2] == "b" else b""
+    )
+    if damage.startswith("a folder"):
+        file.unlink()
+        file.mkdir()
+    again, calls = _probed(tmp_path, monkeypatch)
+    assert again == whole
+    assert len(calls) == len(whole.steps)
+    assert [str(file) in note for note in caplog.messages] == [True]
+    caplog.clear()
+    assert _probed(tmp_path, monkeypatch) == (whole, [])
+    assert caplog.messages == []

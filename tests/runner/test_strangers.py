@@ -10,11 +10,11 @@ from pydantic import TypeAdapter, ValidationError
 from typer.testing import CliRunner
 
 from advisor.cli.app import app
-from benchmarks.checksums import sealed
 from benchmarks.places import FolderName
 from benchmarks.runner import resume
 from benchmarks.sharding import merge
 from benchmarks.store import arm_folder, read_run
+from strategies.checksums import sealed
 from strategies.errors import RunError
 from tests.runner import material
 from tests.runner.test_runner import bench

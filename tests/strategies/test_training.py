@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, FalconH1Config, Llama4TextConfig, LlamaConfig
 
+from strategies.checked_files import kept_json, write_json
 from strategies.checkpoints import last_whole_checkpoint, seal
 from strategies.data import Example, Message, Prompt
 from strategies.errors import DataError
@@ -165,12 +166,27 @@ def test_a_torn_checkpoint_is_removed_and_the_one_before_it_taken(tmp_path: Path
     assert not (tmp_path / "checkpoint-2" / "training_args.bin").exists()
 
 
-def test_a_flipped_bit_in_a_checkpoint_costs_that_checkpoint(tmp_path: Path) -> None:
+def test_a_flipped_bit_in_a_checkpoint_costs_that_checkpoint(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     for step in (2, 4):
         seal(checkpoint(tmp_path, step))
     damaged = tmp_path / "checkpoint-4" / "optimizer.pt"
     damaged.write_bytes(damaged.read_bytes()[:100] + b"\x00" + damaged.read_bytes()[101:])
     assert last_whole_checkpoint(tmp_path) == str(tmp_path / "checkpoint-2")
+    assert [str(damaged) in note for note in caplog.messages] == [True]
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b'{"seconds": 9.0}\n'])
+def test_the_training_time_so_far_is_not_taken_from_a_damaged_note(
+    tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / "elapsed.json"
+    write_json(path, {"seconds": 5.0})
+    assert kept_json(path) == {"seconds": 5.0}
+    path.write_bytes(content)
+    assert kept_json(path) is None
+    assert not path.exists()
 
 
 def test_without_the_best_checkpoint_training_begins_anew(tmp_path: Path) -> None:

@@ -19,13 +19,19 @@ def sealed(text: str) -> str:
     return f'{body},{gap}"crc32": "{_checksum(body.encode("utf-8", "surrogatepass"))}"{end}'
 
 
-def unsealed(content: bytes) -> bytes:
+def unsealed(content: bytes, *, required: bool = False) -> bytes:
     """The object without its checksum; one that never had any comes back as it is.
 
+    Args:
+        content: of a file, or one line of it.
+        required: whether an object without a checksum is refused.
+
     Raises:
-        ValueError: the checksum does not fit.
+        ValueError: the checksum does not fit, or is missing where it is required.
     """
     seal = _SEAL.search(content)
+    if seal is None and required:
+        raise ValueError("it has no checksum")
     if seal is None:
         return content
     body = content[: seal.start()]
