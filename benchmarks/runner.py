@@ -37,7 +37,7 @@ from benchmarks.store import (
 )
 from benchmarks.tasks.task import Task
 from benchmarks.worker import load_cut
-from benchmarks.workers import Silent, Watcher, Workers, environment_for
+from benchmarks.workers import Patience, Silent, Watcher, Workers, environment_for
 from strategies.errors import NotApplicableError, RunError
 from strategies.method import Method
 
@@ -182,6 +182,7 @@ class Means:
         worker: command that, given a run folder, works on the arms that it is told of.
         variables: added to the worker's environment.
         resolver: what a resumed run is checked with.
+        patience: with a worker that is silent or late.
     """
 
     artifacts: ArtifactStore = field(default_factory=ArtifactStore)
@@ -190,6 +191,7 @@ class Means:
     worker: Sequence[str] = _WORKER
     variables: Mapping[str, str] = field(default_factory=dict)
     resolver: Callable[[Plan], Resolved] = resolve
+    patience: Patience = field(default_factory=Patience)
 
 
 @dataclass(frozen=True)
@@ -455,13 +457,13 @@ def one_by_one(bench: Bench) -> None:
     """Do every pending arm on this machine, one after the other."""
     threads, means = bench.resolved.setting.threads, bench.means
     variables = environment_for(threads, means.variables)
-    workers = Workers(bench.folder, means.worker, variables, means.watcher)
+    workers = Workers(bench.folder, means.worker, variables, means.watcher, means.patience)
     try:
         for number, name in enumerate(bench.names, start=1):
             arm = bench.folder.read_arm(name)
             means.watcher.started(arm, number, len(bench.names))
             if arm.status == "pending" and not (bench.is_known(arm) or bench.skip_over_budget(arm)):
-                arm = workers.work_on(arm)
+                arm = workers.work_on(arm, bench.seconds_left)
                 if arm.status == "finished":
                     bench.publish(arm)
             means.watcher.ended(bench.folder.read_arm(name))

@@ -61,7 +61,7 @@ def bench(
     ] = None,
     budget_minutes: Annotated[
         float | None,
-        typer.Option(callback=_above_zero, help="No method starts after this time."),
+        typer.Option(callback=_above_zero, help="No method starts after this time; ten minutes later all end."),
     ] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with this run folder.")] = None,
     data_dir: Annotated[
