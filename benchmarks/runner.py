@@ -75,12 +75,13 @@ def resolve(plan: Plan, say: Callable[[str], None] = lambda text: None) -> Resol
 
     Raises:
         DataError: the task cannot be used.
-        ModelError: the model or the embedder cannot be found.
+        ModelError: the model or the embedder cannot be found, or wants to run code.
         NotApplicableError: the task meets the needs of no method.
     """
     from strategies import models
     from strategies.device import resolve_precision
     from strategies.embedding import resolve_embedder
+    from strategies.strangers import refuse_programs
 
     task = load_cut(plan)
     for note in task.notes:
@@ -90,6 +91,7 @@ def resolve(plan: Plan, say: Callable[[str], None] = lambda text: None) -> Resol
     threads = plan.threads or environment.allowed_cores()
     fixed = plan.model_copy(update={"precision": precision, "threads": threads})
     model, embedder = models.resolve(plan.model, say), resolve_embedder(plan.embedder, say)
+    refuse_programs(model, embedder)
     setting = environment.setting_of(fixed, model.sha256, embedder.sha256)
     found = environment.collect(precision, threads)
     return Resolved(fixed, task, setting, found, model.size_bytes)

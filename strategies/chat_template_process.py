@@ -2,7 +2,7 @@
 
 A template is a program of whoever made the model. jinja's sandbox keeps it from files and from
 Python, but not from computing for ever or from filling the memory, and neither can be stopped
-from inside: ``9**9**8`` is one call into C. So the kernel ends this process when a rendering
+from inside: ``9**(9**8)`` is one call into C. So the kernel ends this process when a rendering
 takes too much processor time, and refuses it memory beyond a limit.
 
 It is run as a script and imports jinja2 alone, which takes a tenth of a second. The environment

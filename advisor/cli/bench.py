@@ -61,7 +61,9 @@ def bench(
     ] = None,
     budget_minutes: Annotated[
         float | None,
-        typer.Option(callback=_above_zero, help="No method starts after this time; ten minutes later all end."),
+        typer.Option(
+            callback=_above_zero, help="No method starts after it, and in ten minutes all end."
+        ),
     ] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with this run folder.")] = None,
     data_dir: Annotated[
