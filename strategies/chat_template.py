@@ -105,6 +105,19 @@ class _Here:
         self.process: _Process | None = None
         self.lock = threading.Lock()
 
+    def ask(self, template: str, variables: Mapping[str, Any]) -> dict[str, Any] | int:
+        """What the process answers, or the exit code of the one that the template brought down."""
+        while True:
+            fresh = self.process is None
+            self.process = self.process or _Process()
+            answer = self.process.ask(template, variables)
+            if answer is not None:
+                return answer
+            code = self.end()
+            # One that waited may have been ended by somebody else: that is no template's fault.
+            if fresh or code == -signal.SIGPROF:
+                return code
+
     def end(self) -> int:
         """End the process, if there is one."""
         process, self.process = self.process, None
@@ -137,10 +150,9 @@ def rendered(template: str, variables: Mapping[str, Any], place: str) -> str:
             more than `LONGEST` characters.
     """
     with _here.lock:
-        _here.process = _here.process or _Process()
-        answer = _here.process.ask(template, variables)
-        if answer is None:
-            raise ModelError(_of_dead(_here.end(), place))
+        answer = _here.ask(template, variables)
+        if isinstance(answer, int):
+            raise ModelError(_of_dead(answer, place))
     if "error" in answer:
         raise TemplateError(f"The chat template of {place} fails: {answer['error']}")
     if "limit" in answer:
@@ -166,13 +178,14 @@ def _of_limit(limit: str, place: str) -> str:
     )
 
 
-def refuse_endless_template(folder: Path) -> None:
+def refuse_endless_template(folder: Path, place: str) -> None:
     """Try the chat template of a folder on a few short conversations.
 
     A template may misbehave at some contents only: `rendered` keeps its limits at each.
 
     Args:
         folder: that holds a tokenizer, with or without a template.
+        place: what the user knows it by, for messages.
 
     Raises:
         ModelError: as of `rendered`. A template that raises an error is not refused: some know
@@ -188,7 +201,7 @@ def refuse_endless_template(folder: Path) -> None:
             "add_generation_prompt": turns[-1][0] == "user",
         }
         with suppress(TemplateError):
-            rendered(template, variables, str(folder))
+            rendered(template, variables, place)
 
 
 def _template_of(folder: Path) -> tuple[str, dict[str, str]]:

@@ -136,6 +136,8 @@ def main(cpu_seconds: float, memory_bytes: int, longest: int) -> None:
     _limit(resource.RLIMIT_CORE, 0)
     # Nothing is to run when the time is over: the default action ends the process, also in C.
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    # Ctrl-C is for the process that asks; this one ends when its input does.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     templates = _Templates(longest)
     for line in sys.stdin.buffer:
         request = json.loads(line)

@@ -28,8 +28,11 @@ def refuse_programs(model: ResolvedModel, embedder: ResolvedModel) -> None:
         # Its tokenizer is looked at as well as its config, and its weights are not read.
         load_config(embedder)
         _ = Embedder(embedder, embedder.path).tokenizer
-    brings_tokenizer = adapters.has_tokenizer(model.path)
-    refuse_endless_template(model.path if brings_tokenizer else model.whole.path)
+    used = model
+    while used.base is not None and not adapters.has_tokenizer(used.path):
+        used = used.base
+    # A GGUF file was converted to a folder that its user does not know.
+    refuse_endless_template(used.path, used.name if used.from_gguf else str(used.path))
 
 
 def _refuse_own_code(model: ResolvedModel) -> None:

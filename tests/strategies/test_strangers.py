@@ -24,10 +24,12 @@ from strategies.models import (
     load_config,
     load_model,
     load_tokenizer,
+    resolve,
 )
 from strategies.rendering import Renderer
 from strategies.strangers import refuse_programs
 from strategies.weights.full import FullWeights
+from tests.tiny import make_tiny_gguf
 
 OWN_MODEL = {"AutoConfig": "own.Own", "AutoModel": "own.Own", "AutoModelForCausalLM": "own.Own"}
 OWN_TOKENIZER = {"AutoTokenizer": ["own.Own", "own.Own"]}
@@ -167,6 +169,23 @@ def test_a_template_that_loops_at_some_content_only_is_stopped_there(folder: Pat
     with pytest.raises(ModelError, match=r"does not end within 0\.5 seconds"):
         renderer.text(_asking("the sea"))
     assert renderer.text(_asking("the sky")) == before
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_hostile_template_of_a_gguf_file_is_refused_by_the_name_of_the_file(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.tiny.CHAT_TEMPLATE", LOOP)
+    gguf = make_tiny_gguf(tmp_path / "own.gguf", tiny_model)
+    with pytest.raises(ModelError, match=f"chat template of {gguf} does not end"):
+        refuse_programs(resolve(str(gguf)), _found(tiny_model))
+
+
+def test_a_process_that_somebody_ended_while_it_waited_is_begun_anew() -> None:
+    assert rendered("{{ a }}", {"a": 1}, "here") == "1"
+    assert chat_template._here.process is not None
+    chat_template._here.process._child.kill()
+    assert rendered("{{ a }}", {"a": 2}, "here") == "2"
 
 
 def test_a_template_that_calls_itself_for_ever_is_an_error(folder: Path) -> None:
