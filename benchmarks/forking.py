@@ -1,44 +1,82 @@
 """The process that the workers of a run are forked from, so that it imports libraries once.
 
-It reads the names of arms, one a line, from standard input and works on one at a time, each in
-a fork: peak memory is measurable, and a crash costs one arm. Progress goes to standard output
-as JSON lines; what libraries print goes to the log of the arm.
+It reads the names of arms, one a line, and works on one at a time, each in a fork: peak memory
+is measurable, and a crash costs one arm. Orders come in and events go out on descriptors of
+their own. Standard input is empty and standard output is the arm's log, so no library can read
+an order or write an event.
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO
 
 from benchmarks.store import arm_folder
 from strategies.progress import Progress
 
 LOG = "log.txt"
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
-def serve(run: Path, prepare: Callable[[], None], work: Callable[[str, Progress], None]) -> None:
-    """Work on arms until standard input ends.
+@dataclass(frozen=True)
+class Channel:
+    """How a worker process and the bench talk.
+
+    Attributes:
+        orders: descriptor that the names of arms come from.
+        events: descriptor that JSON lines go to; each is shorter than a pipe writes at once.
+        beat_seconds: how often the worker says that it lives.
+    """
+
+    orders: int
+    events: int
+    beat_seconds: float
+
+    def arguments(self) -> list[str]:
+        """What a worker's command is told, behind the run folder."""
+        return [str(self.orders), str(self.events), str(self.beat_seconds)]
+
+    @classmethod
+    def parse(cls, arguments: Sequence[str]) -> Channel:
+        """The reverse of `arguments`."""
+        orders, events, beat = arguments
+        return cls(int(orders), int(events), float(beat))
+
+    def tell(self, event: dict[str, object]) -> None:
+        """Write an event, in one piece also where two threads write."""
+        os.write(self.events, json.dumps(event).encode() + b"\n")
+
+
+def serve(
+    run: Path, channel: Channel, prepare: Callable[[], None], work: Callable[[str, Progress], None]
+) -> None:
+    """Work on arms until no more orders can come.
 
     Args:
         run: the run folder.
+        channel: to the bench.
         prepare: imports what every arm needs; called once.
         work: does one arm; never raises for what befalls the arm alone.
     """
-    stream: IO[str] = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    sys.stdout.flush()
-    os.dup2(2, 1)
-    _quietly(prepare)
-    for line in sys.stdin:
-        name = line.strip()
-        code = _in_a_fork(partial(_work, run, name, stream, work))
-        _tell(stream, {"event": "ended", "code": code})
+    _end_with_parent()
+    for descriptor in (channel.orders, channel.events):
+        os.set_inheritable(descriptor, False)
+    with _beating(channel):
+        _quietly(prepare)
+    with os.fdopen(channel.orders, encoding="utf-8", closefd=False) as orders:
+        for line in orders:
+            code = _in_a_fork(partial(_work, run, line.strip(), channel, work))
+            channel.tell({"event": "ended", "code": code})
 
 
 def _quietly(prepare: Callable[[], None]) -> None:
@@ -69,28 +107,55 @@ def _in_a_fork(work: Callable[[], None]) -> int:
     return os.waitstatus_to_exitcode(status)
 
 
-def _work(run: Path, name: str, stream: IO[str], work: Callable[[str, Progress], None]) -> None:
-    _end_with_the_bench()
+def _work(run: Path, name: str, channel: Channel, work: Callable[[str, Progress], None]) -> None:
+    _end_with_parent()
+    _end_with_the_bench(channel)
     log = os.open(arm_folder(run, name) / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     os.dup2(log, 1)
     os.dup2(log, 2)
 
     def progress(phase: str, done: int, total: int) -> None:
-        _tell(stream, {"event": "advance", "phase": phase, "done": done, "total": total})
+        channel.tell({"event": "advance", "phase": phase, "done": done, "total": total})
 
-    work(name, progress)
-
-
-def _tell(stream: IO[str], event: dict[str, object]) -> None:
-    stream.write(json.dumps(event) + "\n")
-    stream.flush()
+    with _beating(channel):
+        work(name, progress)
 
 
-def _end_with_the_bench() -> None:
-    """End this process when the bench does, even by kill -9: its end of our input closes."""
+@contextmanager
+def _beating(channel: Channel) -> Iterator[None]:
+    """Say every few seconds that this process lives, whatever its main thread computes.
+
+    A stopped process says nothing, and neither does one whose native code hangs and keeps the
+    GIL. One that waits or computes for ever without the GIL goes on beating: the budget ends it.
+    """
+    ended = threading.Event()
+
+    def beat() -> None:
+        with suppress(OSError):  # The bench is gone.
+            while not ended.wait(channel.beat_seconds):
+                channel.tell({"event": "beat"})
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        # No thread may run when the next arm is forked.
+        ended.set()
+        thread.join()
+
+
+def _end_with_parent() -> None:
+    """Let the kernel kill this process when its parent ends, also while it is stopped."""
+    with suppress(AttributeError, OSError):  # Linux alone has it.
+        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, int(signal.SIGKILL), 0, 0, 0)
+
+
+def _end_with_the_bench(channel: Channel) -> None:
+    """End this process when the bench does, even by kill -9: its end of our orders closes."""
 
     def wait() -> None:
-        while os.read(0, 1024):
+        while os.read(channel.orders, 1024):
             pass
         os._exit(1)
 

@@ -12,7 +12,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +38,7 @@ from benchmarks.store import (
     write_sealed,
 )
 from benchmarks.tasks.extra import need_the_extra
-from benchmarks.workers import Silent, Workers, environment_for
+from benchmarks.workers import Patience, Silent, Workers, environment_for, overrun
 from strategies.data import Frozen
 from strategies.errors import RunError, UserError
 from strategies.home import HOME_VARIABLE, home
@@ -74,6 +74,7 @@ class _Job:
         variables: added to the worker's environment.
         until: seconds since the epoch after which no arm is begun.
         late: why an arm is skipped then.
+        patience: with a worker that is silent or late.
     """
 
     name: str
@@ -85,6 +86,7 @@ class _Job:
     variables: Mapping[str, str]
     until: float | None
     late: str
+    patience: Patience
 
 
 class _Note(Frozen):
@@ -216,6 +218,9 @@ def _work(ray: Any, bench: Bench) -> None:
             for task in done:
                 _settle(ray, bench, task, tasks.pop(task))
             _look_at(bench, todo, notes)
+            if _is_overdue(bench):
+                _skip_overdue(bench, tasks.values())
+                break
             if time.monotonic() - looked > _LOOK_SECONDS:
                 # A machine that was there may be gone for good.
                 _refuse_too_small(ray, [_resources(bench, part) for part in tasks.values()])
@@ -223,6 +228,21 @@ def _work(ray: Any, bench: Bench) -> None:
     finally:
         for task in tasks:
             ray.cancel(task, force=True)
+
+
+def _is_overdue(bench: Bench) -> bool:
+    """Whether tasks should have ended by the budget long ago: their machines end them before."""
+    left = bench.seconds_left
+    patience = bench.means.patience
+    return left is not None and -left > patience.grace_seconds + 12 * patience.stop_seconds
+
+
+def _skip_overdue(bench: Bench, parts: Iterable[Sequence[Arm]]) -> None:
+    for name in (arm.folder for part in parts for arm in part):
+        arm = bench.folder.read_arm(name)
+        if arm.status == "pending":
+            skipped = {"status": "skipped", "reason": overrun(bench.means.patience)}
+            bench.folder.write_arm(arm.model_copy(update=skipped))
 
 
 def _look_at(bench: Bench, todo: dict[str, Arm], told: dict[str, _Note]) -> None:
@@ -266,6 +286,7 @@ def _submit(ray: Any, bench: Bench, part: Sequence[Arm], resources: Mapping[str,
         variables={**_own_variables(), **bench.means.variables},
         until=None if left is None else time.time() + left,
         late=bench.late,
+        patience=bench.means.patience,
     )
     task = ray.remote(_do).options(
         name=" ".join(job.arms),
@@ -349,7 +370,7 @@ def _do(job: _Job) -> None:
     with RunFolder(job.run, TaskLock(first)) as folder:
         _count_starts(first / _STARTED, job.name)
         variables = environment_for(job.threads, job.variables)
-        workers = Workers(folder, job.worker, variables, _Noting(job.run))
+        workers = Workers(folder, job.worker, variables, _Noting(job.run), job.patience)
         try:
             for name in job.arms:
                 arm = folder.read_arm(name)
@@ -357,7 +378,7 @@ def _do(job: _Job) -> None:
                     skipped = {"status": "skipped", "reason": job.late}
                     folder.write_arm(arm.model_copy(update=skipped))
                 elif arm.status == "pending":
-                    workers.work_on(arm)
+                    workers.work_on(arm, job.until and job.until - time.time())
         finally:
             workers.stop()
 

@@ -40,7 +40,8 @@ class Plan(Frozen):
         limits: cuts of the splits.
         latency_items: items answered one at a time to measure latency; 0 skips it.
         max_new_tokens: overrides the task's longest answer.
-        budget_minutes: no new method starts after this wall time; None is no limit.
+        budget_minutes: no new method starts after this wall time, and one that still runs ten
+            minutes later is ended; None is no limit.
         threads: torch threads; None takes the number of physical cores allowed.
         fresh_items: file of items that stand for the task's test split; None takes that.
     """

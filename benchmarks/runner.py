@@ -41,7 +41,7 @@ from benchmarks.store import (
 from benchmarks.tasks.foreign_code import LM_EVAL
 from benchmarks.tasks.task import Task
 from benchmarks.worker import load_cut
-from benchmarks.workers import Silent, Watcher, Workers, environment_for
+from benchmarks.workers import Patience, Silent, Watcher, Workers, environment_for
 from strategies.errors import NotApplicableError, RunError
 from strategies.method import Method
 from strategies.visible import shell_path
@@ -81,13 +81,14 @@ def resolve(plan: Plan, say: Callable[[str], None] = lambda text: None) -> Resol
     Raises:
         StorageError: models and results cannot be kept.
         DataError: the task cannot be used.
-        ModelError: the model or the embedder cannot be found or used.
+        ModelError: the model or the embedder cannot be found or used, or wants to run code.
         NotApplicableError: the task meets the needs of no method.
     """
     from strategies import models
     from strategies.device import resolve_precision
     from strategies.embedding import resolve_embedder
     from strategies.model_checks import look_at_fetched
+    from strategies.strangers import refuse_programs
     from strategies.trial_build import check_that_it_builds
 
     task = load_checked(lambda: load_cut(plan), plan.model, plan.embedder)
@@ -99,6 +100,7 @@ def resolve(plan: Plan, say: Callable[[str], None] = lambda text: None) -> Resol
     fixed = plan.model_copy(update={"precision": precision, "threads": threads})
     model, embedder = models.resolve(plan.model, say), resolve_embedder(plan.embedder, say)
     look_at_fetched(model, embedder)
+    refuse_programs(model, embedder)
     check_that_it_builds(model)
     setting = environment.setting_of(fixed, model.sha256, embedder.sha256)
     found = environment.collect(precision, threads)
@@ -192,6 +194,7 @@ class Means:
         worker: command that, given a run folder, works on the arms that it is told of.
         variables: added to the worker's environment.
         resolver: what a resumed run is checked with.
+        patience: with a worker that is silent or late.
     """
 
     artifacts: ArtifactStore = field(default_factory=ArtifactStore)
@@ -200,6 +203,7 @@ class Means:
     worker: Sequence[str] = _WORKER
     variables: Mapping[str, str] = field(default_factory=dict)
     resolver: Callable[[Plan], Resolved] = resolve
+    patience: Patience = field(default_factory=Patience)
 
 
 @dataclass(frozen=True)
@@ -468,13 +472,13 @@ def one_by_one(bench: Bench) -> None:
     """Do every pending arm on this machine, one after the other."""
     threads, means = bench.resolved.setting.threads, bench.means
     variables = environment_for(threads, means.variables)
-    workers = Workers(bench.folder, means.worker, variables, means.watcher)
+    workers = Workers(bench.folder, means.worker, variables, means.watcher, means.patience)
     try:
         for number, name in enumerate(bench.names, start=1):
             arm = bench.folder.read_arm(name)
             means.watcher.started(arm, number, len(bench.names))
             if arm.status == "pending" and not (bench.is_known(arm) or bench.skip_over_budget(arm)):
-                arm = workers.work_on(arm)
+                arm = workers.work_on(arm, bench.seconds_left)
                 if arm.status == "finished":
                     bench.publish(arm)
             means.watcher.ended(bench.folder.read_arm(name))

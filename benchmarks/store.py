@@ -20,6 +20,7 @@ from typing import Any, Generic, Self, TypeVar
 import yaml
 from pydantic import ValidationError
 
+from benchmarks.holders import holders_of, is_stopped
 from benchmarks.places import links_out_of, plain_name
 from benchmarks.plan import Plan
 from benchmarks.records import Arm, Cost, ItemInput, ItemScore, Response, RunManifest
@@ -240,10 +241,7 @@ class Lock:
             owner = _owner(path)
             if (owner is not None and _alive(owner)) or time.monotonic() > deadline:
                 os.close(self.handle)
-                raise RunError(
-                    f"{path.parent} is being written by process {owner or 'unknown'}. "
-                    "Wait until it ends, or stop it, then call this command again."
-                )
+                raise RunError(_who_holds(path, owner))
             time.sleep(0.05)
         os.ftruncate(self.handle, 0)
         os.pwrite(self.handle, str(os.getpid()).encode(), 0)
@@ -302,6 +300,33 @@ def _alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def _who_holds(path: Path, owner: int | None) -> str:
+    """What a user is told whose run folder is locked."""
+    holders = holders_of(path)
+    if owner in holders or (not holders and owner is not None and _alive(owner)):
+        wait = "Wait until it ends, or stop it"
+        if owner is not None and is_stopped(owner):
+            wait = f"It is stopped: let it go on with kill -CONT {owner}, or end it"
+        return (
+            f"{path.parent} is being written by process {owner}. {wait}, "
+            "then call this command again."
+        )
+    begun = f" The bench that took it, process {owner}, has ended." if owner else ""
+    if not holders:
+        return (
+            f"{path} is locked, but by no process that can be seen here.{begun} It may be on "
+            "another machine, or belong to another user: end it there, then call this command "
+            "again."
+        )
+    ids = " ".join(map(str, holders))
+    stopped = ", which is stopped" if any(map(is_stopped, holders)) else ""
+    several = "processes" if len(holders) > 1 else "process"
+    return (
+        f"{path.parent} is locked by {several} {ids}{stopped}.{begun} Wait until it ends, or end "
+        f"it with: kill -9 {ids}. Then call this command again; answers on disk are kept."
+    )
 
 
 # ---------------------------------------------------------------- plan

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from benchmarks.answering import Answerer
 from benchmarks.environment import peak_memory_bytes
-from benchmarks.forking import serve
+from benchmarks.forking import Channel, serve
 from benchmarks.plan import Plan
 from benchmarks.records import (
     Arm,
@@ -403,7 +403,7 @@ def main(arguments: Sequence[str], parts: Parts | None = None) -> int:
     """Work on the arms whose names come in; each ends in its ``arm.json``, also as failed.
 
     Args:
-        arguments: the run folder.
+        arguments: the run folder and those of a `Channel`.
         parts: replaced by tests and by nobody else.
     """
     run = Path(arguments[0])
@@ -417,7 +417,8 @@ def main(arguments: Sequence[str], parts: Parts | None = None) -> int:
             traceback.print_exc()
             arm.fail(error)
 
-    serve(run, lambda: used.preload(read_plan(run / "plan.yaml")), work)
+    channel = Channel.parse(arguments[1:])
+    serve(run, channel, lambda: used.preload(read_plan(run / "plan.yaml")), work)
     return 0
 
 

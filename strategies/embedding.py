@@ -15,7 +15,7 @@ from strategies.errors import ModelError
 from strategies.hashing import sha256_of_data
 from strategies.home import home
 from strategies.model_files import refuse_other_weights_of_modules
-from strategies.models import ResolvedModel, Say, is_gguf, nothing, resolve
+from strategies.models import ResolvedModel, Say, is_gguf, nothing, resolve, why_not
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,9 +68,8 @@ class Embedder:
                 model_kwargs={"use_safetensors": True},
             )
         except (OSError, ValueError, ImportError) as error:
-            raise ModelError(
-                f"{self.model.path} cannot be loaded as an embedder: {error}"
-            ) from error
+            what = f"{self.model.path} cannot be loaded as an embedder"
+            raise ModelError(why_not(self.model.path, what, error)) from error
 
     def load(self) -> None:
         """Load the model now, so that neither an index nor an answer is timed with it."""
@@ -78,12 +77,19 @@ class Embedder:
 
     @cached_property
     def tokenizer(self) -> Any:
-        """The model's tokenizer, without loading its weights."""
+        """The model's tokenizer, without loading its weights.
+
+        Raises:
+            ModelError: it cannot be loaded, or needs code of its own.
+        """
         from transformers import AutoTokenizer
 
-        return AutoTokenizer.from_pretrained(
-            self.model.path / modules_of(self.model.path)[0]["path"], trust_remote_code=False
-        )
+        folder = self.model.path / modules_of(self.model.path)[0]["path"]
+        try:
+            return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        except (OSError, ValueError, ImportError) as error:
+            what = f"The tokenizer in {folder} cannot be loaded"
+            raise ModelError(why_not(folder, what, error)) from error
 
     @cached_property
     def max_tokens(self) -> int:

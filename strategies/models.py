@@ -426,7 +426,7 @@ def _convert_users_gguf(gguf: Path, sha256: str, folder: Path) -> None:
     try:
         model, tokenizer = _load_gguf(gguf)
     except (OSError, ValueError, LookupError, RuntimeError, ImportError, struct.error) as error:
-        raise ModelError(f"{gguf} cannot be loaded as a model: {_why(error)}") from error
+        raise ModelError(f"{gguf} cannot be loaded as a model: {error}") from error
     model = model.to(_smallest_exact_dtype(model))
     needed, free = model.get_memory_footprint(), shutil.disk_usage(folder.parent).free
     if needed > free:
@@ -482,10 +482,18 @@ def import_architecture(resolved: ResolvedModel) -> None:
 
 
 def load_config(resolved: ResolvedModel) -> Any:
-    """The configuration of a model, without its weights."""
+    """The configuration of a model, without its weights.
+
+    Raises:
+        ModelError: transformers cannot read it, or it needs code of its own.
+    """
     from transformers import AutoConfig
 
-    return AutoConfig.from_pretrained(resolved.whole.path, trust_remote_code=False)
+    folder = resolved.whole.path
+    try:
+        return AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    except (OSError, ValueError, ImportError) as error:
+        raise ModelError(why_not(folder, f"{folder} cannot be loaded", error)) from error
 
 
 def load_model(resolved: ResolvedModel, precision: Precision, device: str) -> Any:
@@ -517,7 +525,8 @@ def load_model(resolved: ResolvedModel, precision: Precision, device: str) -> An
             "download them again."
         ) from error
     except (OSError, ValueError, ImportError) as error:
-        raise ModelError(f"{resolved.path} cannot be loaded as a model: {_why(error)}") from error
+        what = f"{resolved.path} cannot be loaded as a model"
+        raise ModelError(why_not(resolved.path, what, error)) from error
     missing = sorted(found["missing_keys"])
     if missing:
         raise ModelError(
@@ -538,10 +547,17 @@ def rounded(model: Any, dtype: Any) -> Any:
     return model
 
 
-def _why(error: Exception) -> str:
-    if "trust_remote_code" in str(error):
-        return "it needs code of its own, and code that comes with a model is never run"
-    return str(error)
+def own_code(folder: Path) -> str:
+    """What a user is told whose model needs code of its own."""
+    return (
+        f"{folder} needs Python code of its own, which the advisor never runs. Use a model whose "
+        "architecture and tokenizer transformers knows itself, or a GGUF file of this one."
+    )
+
+
+def why_not(folder: Path, what: str, error: Exception) -> str:
+    """What a user is told when transformers refuses a folder; see `own_code`."""
+    return own_code(folder) if "trust_remote_code" in str(error) else f"{what}: {error}"
 
 
 def load_tokenizer(resolved: ResolvedModel) -> Any:
@@ -564,9 +580,8 @@ def load_tokenizer(resolved: ResolvedModel) -> Any:
         kind = PreTrainedTokenizerFast if resolved.from_gguf else AutoTokenizer
         tokenizer = kind.from_pretrained(resolved.path, **safe)
     except (OSError, ValueError, ImportError) as error:
-        raise ModelError(
-            f"The tokenizer in {resolved.path} cannot be loaded: {_why(error)}"
-        ) from error
+        what = f"The tokenizer in {resolved.path} cannot be loaded"
+        raise ModelError(why_not(resolved.path, what, error)) from error
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
     if tokenizer.pad_token is None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from strategies.chat_template import TemplateError, rendered
 from strategies.choices import begins_another
 from strategies.control_tokens import ControlTokens
 from strategies.data import Message, Prompt
@@ -252,7 +253,7 @@ class Renderer:
         merged = _without_system(turns)
         try:
             text = self._apply(turns, open_turn)
-        except Exception:  # a template raises whatever its author chose
+        except TemplateError:
             if merged == turns:
                 raise
             return self._apply(merged, open_turn)
@@ -261,15 +262,17 @@ class Renderer:
         return self._apply(merged, open_turn) if dropped else text
 
     def _apply(self, turns: list[dict[str, str]], open_turn: bool) -> str:
-        text: str = self.tokenizer.apply_chat_template(
-            turns,
-            chat_template=_CLOCK + self.tokenizer.get_chat_template(),
-            tokenize=False,
-            add_generation_prompt=open_turn,
-            enable_thinking=False,
-            date_string=_DAY,
-        )
-        return text
+        variables = {
+            **self.tokenizer.special_tokens_map,
+            "messages": turns,
+            "tools": None,
+            "documents": None,
+            "add_generation_prompt": open_turn,
+            "enable_thinking": False,
+            "date_string": _DAY,
+        }
+        template = _CLOCK + self.tokenizer.get_chat_template()
+        return rendered(template, variables, self.tokenizer.name_or_path or "the tokenizer")
 
 
 def _followed(parts: Sequence[_Part], tail: _Part) -> list[_Part]:

@@ -58,7 +58,12 @@ def bench(
     epochs: Annotated[int | None, whole(1, 1000, help="Passes over the training items.")] = None,
     budget_minutes: Annotated[
         float | None,
-        real(0, 10_000_000, above=True, help="No method starts after this time."),
+        real(
+            0,
+            10_000_000,
+            above=True,
+            help="No method starts after it, and in ten minutes all end.",
+        ),
     ] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with this run folder.")] = None,
     data_dir: Annotated[

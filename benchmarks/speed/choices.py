@@ -123,6 +123,7 @@ def peer(pairs: Callable[[Renderer, int], list[Pair]]) -> Callable[[Setting], Wo
             dtype=dtype,
             device=resolve_device(),
             batch_size=setting.peer_batch_size,
+            trust_remote_code=False,
         )
         asked = pairs(Renderer(load_tokenizer(resolved)), setting.items)
 

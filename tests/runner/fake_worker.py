@@ -48,6 +48,16 @@ def befall(fault: str) -> None:
     if fault == "orphan":
         os.kill(os.getppid(), signal.SIGKILL)
         return
+    if fault == "stop":
+        os.killpg(0, signal.SIGSTOP)
+        return
+    if fault == "nap":
+        time.sleep(9)
+        return
+    if fault == "endless":
+        time.sleep(600)
+    if fault == "ask":
+        input("Do you wish to run the custom code? [y/N] ")
     if fault == "exit":
         os._exit(7)
     if fault == "memory":

@@ -202,7 +202,8 @@ def test_libraries_are_imported_once_unless_the_process_that_holds_them_dies(
     done = bench(tmp_path / "run", tmp_path / "store", variables=variables)
     assert len(note.read_text().split()) == times
     assert done.arms[1].arm.status == "finished"
-    assert (done.arms[0].arm.status == "failed") == (fault == "kill")
+    # A worker whose parent was killed ends at once, so that none is left that nobody watches.
+    assert (done.arms[0].arm.status == "failed") == (fault != "none")
 
 
 def test_a_method_that_refuses_while_it_works_is_refused(tmp_path: Path) -> None:
