@@ -244,6 +244,7 @@ def _field_f1(prediction: str, reference: str, language: str) -> float | None:
 
 
 def _valid_json(task: Task, item: Item, text: str) -> float:
+    # A list is valid where the right answers are lists.
     wanted = {type(parse_structure(output)) for output in item.outputs}
     found = parse_structure(text.strip())
     return float(isinstance(found, list if wanted == {list} else dict))
@@ -373,7 +374,7 @@ METRICS: dict[str, Metric] = {
         _by_mean("field_f1", "F1 of the JSON object's fields", _best(_field_f1)),
         _by_mean(
             "json_validity",
-            "the text is a JSON object (or a list where one is wanted), nothing else",
+            "the text is a JSON object, nothing else",
             _valid_json,
         ),
         _by_mean("checks", "share of the item's checks that hold", _checks),
