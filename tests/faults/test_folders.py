@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from advisor.cli.app import app
 from benchmarks.runner import resume
 from benchmarks.store import arm_folder, read_run
-from strategies.errors import DataError, RunError
+from strategies.errors import RunError
 from tests.runner import material
 from tests.runner.test_runner import answers
 
