@@ -17,15 +17,18 @@ def init(
     source: Annotated[
         Path,
         typer.Option(
-            "--from", help="Labelled lines: .csv, .tsv, .jsonl or .json (objects or chats)."
+            "--from",
+            help="Labelled lines: .csv, .tsv, .jsonl, .json or .parquet (objects or chats).",
         ),
     ],
     *,
     input_column: Annotated[
-        str | None, typer.Option(help="Column with the input; else found by its usual names.")
+        str | None,
+        typer.Option(help="Column or field (such as data.text) with the input; else guessed."),
     ] = None,
     output_column: Annotated[
-        str | None, typer.Option(help="Column with the answer; else found by its usual names.")
+        str | None,
+        typer.Option(help="Column or field (such as labels.0) with the answer; else guessed."),
     ] = None,
     group_column: Annotated[
         str | None,

@@ -1,7 +1,8 @@
 """Reads a folder of documents into passages.
 
-Markdown and web pages come by section, JSONL by line, text whole. Images and other files that
-hold no text are left out with a note; documents of other formats have to be converted.
+Markdown and web pages come by section, JSONL by line, text whole. A file that holds no text, that
+cannot be read or that has to be converted first is left out with a note, so that it does not stop
+the others; a wrong line of a JSONL file is a problem.
 Folders inside are read too: a document's name is its path in the folder, without the suffix.
 """
 
@@ -17,6 +18,7 @@ from pydantic import ValidationError
 from benchmarks.tasks.lines import read_document, read_lines
 from benchmarks.tasks.problems import Problems, shown
 from benchmarks.tasks.reading import parse_json, unusable
+from benchmarks.tasks.validation import plain_errors
 from benchmarks.tasks.webpages import html_blocks
 from strategies.data import Passage
 
@@ -24,12 +26,22 @@ _HEADING = re.compile(r"(#{1,2})\s+(.*?)\s*#*\s*")
 _MARKDOWN, _PAGES = (".md", ".markdown"), (".html", ".htm", ".xhtml")
 _READ_SUFFIXES = (*_MARKDOWN, ".txt", *_PAGES, ".jsonl")
 _READ = ", ".join(_READ_SUFFIXES)
+_ONLY_HEADINGS = "holds no text below its headings and was left out"
+_CONVERT = {
+    ".pdf": "convert it to text, for example with: pdftotext -layout FILE.pdf FILE.txt",
+    ".csv": "write it as .jsonl, with an id and a text on every line",
+    ".json": "write it as .jsonl, with an id and a text on every line",
+} | dict.fromkeys(
+    (".docx", ".doc", ".odt", ".rtf", ".epub", ".rst", ".tex", ".pptx", ".odp"),
+    "convert it to Markdown, for example with: pandoc FILE -t gfm -o FILE.md, or save it as text",
+)
 _WITHOUT_TEXT = frozenset(
     f".{suffix}"
     for kind in (
         "png jpg jpeg gif webp svg bmp ico tif tiff heic avif",  # images
         "mp3 wav ogg flac m4a mp4 mov avi mkv webm",  # sound and films
         "css js map woff woff2 ttf otf eot",  # parts of web pages
+        "zip gz tar 7z exe dll so pyc db sqlite lnk",  # archives, programs and data
     )
     for suffix in kind.split()
 )
@@ -121,29 +133,42 @@ def _passages(path: Path, within: Path, problems: Problems) -> list[Passage]:
     suffix = path.suffix.lower()
     name = within.with_suffix("").as_posix()
     problems.call(path, within.as_posix())
-    if suffix in _MARKDOWN:
-        return list(split_markdown(name, read_document(path, problems)))
-    if suffix in _PAGES:
-        return _page_passages(path, name, problems)
     if suffix == ".jsonl":
         return list(_json_passages(path, problems))
-    if suffix == ".txt":
-        text = read_document(path, problems).strip()
-        return [Passage(id=name, text=text)] if text else []
     if suffix in _WITHOUT_TEXT:
         problems.note(path, "holds no text to search and was left out")
-        return []
-    text = f"cannot be read as a document; convert it to one of: {_READ}, or take it out"
-    problems.add(path, text)
+    elif suffix not in _READ_SUFFIXES:
+        how = _CONVERT.get(suffix, f"convert it to one of: {_READ}")
+        problems.note(path, f"cannot be read as a document and was left out; {how}")
+    else:
+        return _document_passages(path, name, problems)
     return []
 
 
-def _page_passages(path: Path, name: str, problems: Problems) -> list[Passage]:
-    try:
-        return list(split_html(name, read_document(path, problems)))
-    except ValueError as error:
-        problems.add(path, f"cannot be read as HTML: {error}; save it as text")
+def _document_passages(path: Path, name: str, problems: Problems) -> list[Passage]:
+    """The passages of a document; where it is broken or empty, a note says why it has none."""
+    found = Problems("", "")
+    text = read_document(path, found)
+    if found:
+        problems.leave_out(path, found)
         return []
+    problems.take_notes(path, found)
+    suffix = path.suffix.lower()
+    try:
+        if suffix in _MARKDOWN:
+            passages = list(split_markdown(name, text))
+        elif suffix in _PAGES:
+            passages = list(split_html(name, text))
+        else:
+            stripped = text.strip()
+            passages = [Passage(id=name, text=stripped)] if stripped else []
+    except ValueError as error:
+        said = f"cannot be read as HTML: {error}; the file was left out; save it as text"
+        problems.note(path, said)
+        return []
+    if not passages:
+        problems.note(path, "is empty and was left out" if not text.strip() else _ONLY_HEADINGS)
+    return passages
 
 
 def _json_passages(path: Path, problems: Problems) -> Iterator[Passage]:
@@ -154,9 +179,8 @@ def _json_passages(path: Path, problems: Problems) -> Iterator[Passage]:
             value = parse_json(line)
             passage = Passage.model_validate(value)
         except ValidationError as error:
-            for entry in error.errors(include_url=False, include_input=False):
-                where = ".".join(str(part) for part in entry["loc"]) or "line"
-                problems.add(path, f"{where}: {entry['msg'].removeprefix('Value error, ')}", number)
+            for _, said in plain_errors(error, Passage):
+                problems.add(path, said, number)
         except ValueError as error:
             problems.add(path, f"is not JSON: {error}", number)
         else:

@@ -20,9 +20,9 @@ from benchmarks.tasks.normal_form import near_labels, normal_input, spelt_out
 from benchmarks.tasks.problems import Problems, shown
 from benchmarks.tasks.reading import (
     SUFFIXES,
-    TABLE_SUFFIXES,
     Record,
     is_file,
+    is_table,
     read_records,
     unusable,
 )
@@ -36,6 +36,7 @@ from benchmarks.tasks.task import (
     build_task,
     combined_sha256,
 )
+from benchmarks.tasks.validation import plain_errors, yaml_line
 from strategies.data import Passage
 from strategies.hashing import sha256_of_file
 
@@ -145,7 +146,7 @@ def parse_items(
     items: list[Item] = []
     places: list[Place] = []
     for record in records:
-        strict = path.suffix.lower() not in TABLE_SUFFIXES
+        strict = not is_table(path)
         known = FIELDS.union(spec.slices)
         wrong = sorted(set(record.fields) - known) if strict else []
         if wrong:
@@ -205,28 +206,12 @@ def _parse_spec(text: str, path: Path, problems: Problems) -> TaskSpec | None:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         problems.add(path, f"is not YAML: {error.problem}", line)
     except ValidationError as error:
-        _note_invalid(error, path, None, problems)
+        for place, said in plain_errors(error, TaskSpec):
+            problems.add(path, said, yaml_line(text, place))
     # PyYAML lets Python's own errors out of tagged scalars such as "!!int ''".
     except (yaml.YAMLError, *_TAG_ERRORS) as error:
         problems.add(path, f"is not YAML: {shown(str(error))}")
     return None
-
-
-def _note_invalid(error: ValidationError, path: Path, line: int | None, problems: Problems) -> None:
-    for entry in error.errors(include_url=False, include_context=False):
-        where = ".".join(str(part) for part in entry["loc"])
-        said = entry["msg"].removeprefix("Value error, ")
-        if entry["type"] == "string_type":
-            said = _no_string(entry["input"])
-        problems.add(path, f"{where or 'content'}: {said}", line)
-
-
-def _no_string(value: object) -> str:
-    if value is None:
-        return "is empty; write text, or leave the line out"
-    # YAML reads no, yes, on and 1 as something else than text: no is also Norwegian's code.
-    hint = "" if isinstance(value, list | dict) else "; write it in quotes"
-    return f"{shown(value)} is not text{hint}"
 
 
 def _wrong_with_spec(spec: TaskSpec) -> list[str]:
@@ -346,7 +331,7 @@ def _read_split(
     paths = _split_files(folder, split)
     if not paths:
         if split == "test":
-            problems.add("test.jsonl", "is missing; a task needs items to test on")
+            problems.add("test.jsonl", f"is missing; a task needs items to test on{_near(folder)}")
         return [], []
     path = paths[0]
     if len(paths) > 1:
@@ -357,6 +342,13 @@ def _read_split(
     if len({record.system for record in records}) > 1:
         problems.add(path, "system messages differ; put what all share into 'instruction'")
     return parse_items(records, spec, split, path, problems)
+
+
+def _near(folder: Path) -> str:
+    """A hint where the test items stand in a file that a task folder does not take."""
+    found = sorted(path.name for path in folder.glob("test.*"))
+    allowed = ", ".join(SUFFIXES)
+    return f", and {found[0]} has to be one of: {allowed}" if found else ""
 
 
 def _item(
@@ -390,7 +382,8 @@ def _item(
     try:
         return Item.model_validate({k: v for k, v in fields.items() if v is not None})
     except ValidationError as error:
-        _note_invalid(error, path, record.line, problems)
+        for _, said in plain_errors(error, Item):
+            problems.add(path, said, record.line)
         return None
 
 
@@ -421,7 +414,7 @@ def _as_list(value: Any) -> list[Any]:
 
 
 def _as_text(value: Any, spec: TaskSpec) -> Any:
-    if spec.kind == "extraction" and isinstance(value, dict):
+    if spec.kind == "extraction" and isinstance(value, dict | list):
         return json.dumps(value, ensure_ascii=False)
     return _scalar_as_text(value)
 

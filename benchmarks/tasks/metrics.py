@@ -136,37 +136,37 @@ def _squad_forms(prediction: str, reference: str, language: str) -> tuple[str, s
     )
 
 
-def parse_object(text: str) -> dict[str, Any] | None:
-    """The JSON object that a text is, or None when the text is anything else."""
+def parse_structure(text: str) -> dict[str, Any] | list[Any] | None:
+    """The JSON object or list that a text is, or None when the text is anything else."""
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) else None
+    return value if isinstance(value, dict | list) else None
 
 
-def first_object(text: str) -> dict[str, Any] | None:
-    """The JSON object that begins at the first brace of a text, or None."""
-    start = text.find("{")
+def _first(opening: str, text: str) -> Any:
+    """The JSON value that begins at the first bracket of this kind in a text, or None."""
+    start = text.find(opening)
     decoder = json.JSONDecoder(parse_constant=_refuse_constant)
     try:
-        value = decoder.raw_decode(text, start)[0] if start >= 0 else None
+        return decoder.raw_decode(text, start)[0] if start >= 0 else None
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) else None
 
 
 def field_f1(prediction: str, reference: str) -> float | None:
-    """F1 of the fields (path and value) that two JSON objects share.
+    """F1 of the fields (path and value) that two JSON objects, or two lists, share.
 
-    The prediction is the first JSON object in its text: whether anything stands around it is
-    `json_validity`'s to say. Order within a list does not count, nor do letter case, white space
-    and the typographic form of a text value. None when the reference is no JSON object.
+    The prediction is the first JSON object in its text, the first list where the reference is
+    one: whether anything stands around it is `json_validity`'s to say. Order within a list does
+    not count, nor do letter case, white space and the typographic form of a text value. None when
+    the reference is neither an object nor a list.
     """
-    wanted = parse_object(reference)
+    wanted = parse_structure(reference)
     if wanted is None:
         return None
-    predicted = first_object(prediction)
+    predicted = _first("{" if isinstance(wanted, dict) else "[", prediction)
     return 0.0 if predicted is None else _f1(Counter(_fields(predicted)), Counter(_fields(wanted)))
 
 
@@ -244,7 +244,10 @@ def _field_f1(prediction: str, reference: str, language: str) -> float | None:
 
 
 def _valid_json(task: Task, item: Item, text: str) -> float:
-    return float(parse_object(text.strip()) is not None)
+    # A list is valid where the right answers are lists.
+    wanted = {type(parse_structure(output)) for output in item.outputs}
+    found = parse_structure(text.strip())
+    return float(isinstance(found, list if wanted == {list} else dict))
 
 
 def _checks(task: Task, item: Item, text: str) -> float | None:
@@ -369,7 +372,11 @@ METRICS: dict[str, Metric] = {
         _by_mean("token_f1", "F1 of shared words, SQuAD's normalisation", _best(token_f1)),
         _by_mean("answer_contained", "an answer stands in the text", _best(contains_answer)),
         _by_mean("field_f1", "F1 of the JSON object's fields", _best(_field_f1)),
-        _by_mean("json_validity", "the text is a JSON object, nothing else", _valid_json),
+        _by_mean(
+            "json_validity",
+            "the text is a JSON object, nothing else",
+            _valid_json,
+        ),
         _by_mean("checks", "share of the item's checks that hold", _checks),
         _by_mean("execution_match", "the SQL returns the same rows", _execution_match),
         Metric(

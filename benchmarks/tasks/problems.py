@@ -64,6 +64,17 @@ class Problems:
             f"{self._place(file, lines)}{message}" for (file, message), lines in self._notes.items()
         )
 
+    def leave_out(self, file: Path, found: Problems) -> None:
+        """Note what was found wrong with a file as the reason why it was left out."""
+        for (_, message), lines in found._lines.items():
+            text = f"{message}; the file was left out"
+            self._notes.setdefault((self._name(file), text), []).extend(lines)
+
+    def take_notes(self, file: Path, found: Problems) -> None:
+        """Take over the notes on a file that was read on its own."""
+        for (_, message), lines in found._notes.items():
+            self._notes.setdefault((self._name(file), message), []).extend(lines)
+
     def count_entries(self, file: Path) -> None:
         """Say that the numbers of this file count the entries of a JSON list, not lines."""
         self._units[self._name(file)] = "entry"

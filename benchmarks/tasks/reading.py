@@ -1,4 +1,4 @@
-"""Reads files of examples: JSON lines, a list of JSON objects, chats of either, and CSV.
+"""Reads files of examples: JSON lines, one JSON value, chats of either, CSV and Parquet.
 
 Nothing is trusted: a line has a size limit, bytes must be text, and whatever is wrong is
 noted with its line instead of stopping at the first.
@@ -18,18 +18,33 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from benchmarks.tasks.chats import chat_field, read_chat
-from benchmarks.tasks.lines import LINE_LIMIT_BYTES, first_character, read_lines, read_whole
+from benchmarks.tasks.chats import RawChat, find_chat, read_chat
+from benchmarks.tasks.lines import (
+    LINE_LIMIT_BYTES,
+    first_character,
+    read_lines,
+    read_whole,
+    suffix_of,
+)
+from benchmarks.tasks.parquet import PARQUET, parquet_rows
 from benchmarks.tasks.problems import Problems, shown
+from benchmarks.tasks.shapes import records_of, value_at
 
 TABLE_SUFFIXES = (".csv", ".tsv")
 # What a split of a task folder may be, and what else examples are read from.
 SUFFIXES = (".jsonl", *TABLE_SUFFIXES)
-READ_SUFFIXES = (".jsonl", ".json", *TABLE_SUFFIXES)
+READ_SUFFIXES = (".jsonl", ".json", *TABLE_SUFFIXES, PARQUET)
 SNIFFED_LINES = 20
 
 _SPREADSHEETS = (".xlsx", ".xls", ".ods", ".numbers")
 _DELIMITERS = (",", ";", "\t", "|")
+# Parts of what the csv module says, in plain words.
+_CSV_ERRORS = {
+    "expected after": 'a quotation mark inside a quoted cell has to be doubled ("")',
+    "unexpected end of data": "a quoted cell that begins here does not end",
+    "field larger than": f"a cell is longer than {LINE_LIMIT_BYTES:,} characters; is a quotation "
+    "mark missing?",
+}
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 # Excel names the delimiter in a line before the header.
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)
@@ -56,16 +71,17 @@ def read_records(
     """All records of a file that can be read; the rest is noted in `problems`.
 
     Args:
-        path: a .jsonl, .json, .csv or .tsv file.
+        path: a .jsonl, .json, .csv, .tsv or .parquet file; .gz may follow all but the last.
         problems: where to note what is wrong.
         columns: names that this file uses for ``input``, ``output`` or another field; a
-            field of the file that is called like one of these gives way.
+            field of the file that is called like one of these gives way. A name such as
+            ``data.text`` reaches into objects and lists.
     """
-    suffix, renamed = path.suffix.lower(), dict(columns or {})
-    if suffix in TABLE_SUFFIXES:
+    suffix, renamed = suffix_of(path), dict(columns or {})
+    if is_table(path):
         return list(_table_records(path, problems, renamed))
     if suffix in READ_SUFFIXES:
-        return list(_json_records(path, problems, renamed))
+        return list(_object_records(path, problems, renamed))
     hint = "; export the sheet as CSV" if suffix in _SPREADSHEETS else ""
     allowed = ", ".join(READ_SUFFIXES)
     problems.add(path, f"cannot be read as labelled lines; allowed: {allowed}{hint}")
@@ -79,13 +95,19 @@ def field_names(path: Path) -> list[str]:
         [] when none can be read; `read_records` says why.
     """
     unheard = Problems("", "")
-    suffix = path.suffix.lower()
-    if suffix in TABLE_SUFFIXES:
+    if is_table(path):
         with _field_limit(LINE_LIMIT_BYTES):
             names, unnamed = _header(_rows(path, unheard))
             return [name for name in names if name not in unnamed]
-    first = next(_json_records(path, unheard, {}), None) if suffix in READ_SUFFIXES else None
+    if suffix_of(path) not in READ_SUFFIXES:
+        return []
+    first = next(_object_records(path, unheard, {}), None)
     return list(first.fields) if first else []
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file holds delimited text, whose header names the columns."""
+    return suffix_of(path) in TABLE_SUFFIXES
 
 
 def is_file(path: Path) -> bool:
@@ -116,6 +138,10 @@ def unusable(value: Any) -> str | None:
     if isinstance(value, float) and not math.isfinite(value):
         name = "NaN" if math.isnan(value) else "Infinity"
         return f"holds {name}, which is not a value"
+    if isinstance(value, bytes):
+        return "holds bytes, which are no text"
+    if isinstance(value, str) and "\0" in value:
+        return "holds a NUL character (0x00)"
     if isinstance(value, str) and (half := _LONE_SURROGATE.search(value)):
         return f"holds {half.group()!a}, half of a character that was cut (a lone surrogate)"
     parts: Iterable[Any] = ()
@@ -126,15 +152,45 @@ def unusable(value: Any) -> str | None:
     return next((found for part in parts if (found := unusable(part))), None)
 
 
-def _json_records(path: Path, problems: Problems, columns: dict[str, str]) -> Iterator[Record]:
-    found = _json_entries(path, problems) if _is_one_value(path) else _json_lines(path, problems)
-    for number, value in found:
+def _object_records(path: Path, problems: Problems, columns: dict[str, str]) -> Iterator[Record]:
+    for number, value in _values(path, problems):
         if not isinstance(value, dict):
             problems.add(path, "is not a JSON object; expected {...}", number)
-        elif field := chat_field(value):
-            yield from _chat_record(path, problems, Record(number, value), field, columns)
+        elif chat := find_chat(value):
+            yield from _chat_record(path, problems, Record(number, value), chat, columns)
         else:
             yield Record(number, _renamed(value, columns))
+
+
+def _values(path: Path, problems: Problems) -> Iterator[tuple[int, Any]]:
+    """Every value of a JSON or Parquet file, with its number."""
+    if suffix_of(path) == PARQUET:
+        return parquet_rows(path, problems)
+    if _is_spread_out(path):
+        return _spread_values(path, problems)
+    return _json_entries(path, problems) if _is_one_value(path) else _json_lines(path, problems)
+
+
+def _is_spread_out(path: Path) -> bool:
+    """Whether a file holds several objects, each over several lines, as jq writes them."""
+    if first_character(path) != "{":
+        return False
+    lines = (line for _, line in read_lines(path, Problems("", "")) if line.strip())
+    return next(lines, "").strip() == "{" and any(line.startswith("{") for line in lines)
+
+
+def _spread_values(path: Path, problems: Problems) -> Iterator[tuple[int, Any]]:
+    """The objects of a file in which each begins with a line that is not indented."""
+    begun, text = 1, ""
+    for number, line in chain(read_lines(path, problems), [(0, "{")]):
+        if line.startswith("{") and text.strip():
+            try:
+                yield begun, parse_json(text)
+            except ValueError as error:
+                problems.add(path, f"begins an object that is not JSON: {error} of it", begun)
+            text = ""
+        begun = begun if text else number
+        text += line if line.strip() else "\n" * bool(text)
 
 
 def _json_lines(path: Path, problems: Problems) -> Iterator[tuple[int, Any]]:
@@ -149,10 +205,12 @@ def _json_lines(path: Path, problems: Problems) -> Iterator[tuple[int, Any]]:
 
 def _is_one_value(path: Path) -> bool:
     """Whether a file is one JSON value, such as a list of objects, instead of a value a line."""
-    if path.suffix.lower() != ".json" and first_character(path) != "[":
+    if suffix_of(path) != ".json" and first_character(path) not in ("[", "{"):
         return False
     lines = (line for _, line in read_lines(path, Problems("", "")) if line.strip())
     first, second = next(lines, ""), next(lines, "")
+    if suffix_of(path) != ".json" and first.lstrip().startswith("{"):
+        return first.strip() == "{"
     try:
         parse_json(first)
     except ValueError:
@@ -169,34 +227,28 @@ def _json_entries(path: Path, problems: Problems) -> Iterator[tuple[int, Any]]:
     except ValueError as error:
         problems.add(path, f"is not JSON: {error}")
         return
-    if isinstance(value, dict):
-        value = _only_list(path, problems, value)
-    if isinstance(value, list):
-        problems.count_entries(path)
-        yield from enumerate(value, 1)
-    else:
-        problems.add(path, "holds no list of objects; expected [{...}, ...], or one {...} a line")
+    if isinstance(value, dict) and (find_chat(value) or not _holds_values(value)):
+        value = [value]
+    try:
+        records, note = records_of(value)
+    except ValueError as error:
+        problems.add(path, str(error))
+        return
+    if note:
+        problems.note(path, note)
+    problems.count_entries(path)
+    yield from enumerate(records, 1)
 
 
-def _only_list(path: Path, problems: Problems, value: dict[str, Any]) -> Any:
-    """The list of objects in an object that holds just one, such as {"data": [...]}."""
-    lists = {
-        name: found
-        for name, found in value.items()
-        if isinstance(found, list) and found and all(isinstance(entry, dict) for entry in found)
-    }
-    if len(lists) != 1 or chat_field(value):
-        return [value] if chat_field(value) else None
-    ((name, found),) = lists.items()
-    problems.note(path, f"only the list in its field {shown(name)} was read")
-    return found
+def _holds_values(value: dict[str, Any]) -> bool:
+    return any(isinstance(inner, dict | list) for inner in value.values())
 
 
 def _chat_record(
-    path: Path, problems: Problems, raw: Record, field: str, columns: dict[str, str]
+    path: Path, problems: Problems, raw: Record, found: RawChat, columns: dict[str, str]
 ) -> Iterator[Record]:
     try:
-        chat = read_chat(raw.fields, field)
+        chat = read_chat(found)
     except ValueError as error:
         problems.add(path, str(error), raw.line)
         return
@@ -204,9 +256,8 @@ def _chat_record(
         problems.note(path, note, raw.line)
     if chat.fields is None:
         return
-    read = {field, "system"} if field == "conversations" else {field}
-    rest = _renamed({key: raw.fields[key] for key in raw.fields if key not in read}, columns)
-    yield Record(raw.line, rest | chat.fields, chat.system)
+    kept = {key: value for key, value in raw.fields.items() if key not in found.fields}
+    yield Record(raw.line, _renamed(kept, columns) | chat.fields, chat.system)
 
 
 class _Lines:
@@ -266,12 +317,22 @@ def _rows(path: Path, problems: Problems) -> Iterator[tuple[int, list[str]]]:
         head = head[1:]
     delimiter = said[1] if said else _delimiter(path, [line for _, line in head])
     lines = _Lines(chain(head, numbered))
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    quoted = delimiter != "\t" or _quotes_cells(path)
+    if not quoted:
+        problems.note(path, "its quotation marks do not enclose cells and were read as text")
+    reader = csv.reader(
+        lines,
+        delimiter=delimiter,
+        strict=True,
+        quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
+    )
     while True:
         try:
             row = next(reader, None)
         except csv.Error as error:
-            problems.add(path, f"is not CSV: {error}", lines.row_line)
+            plain = (ours for part, ours in _CSV_ERRORS.items() if part in str(error))
+            told = next(plain, str(error))
+            problems.add(path, f"is not CSV: {told}", lines.row_line)
             return
         if row is None:
             return
@@ -280,19 +341,34 @@ def _rows(path: Path, problems: Problems) -> Iterator[tuple[int, list[str]]]:
         lines.row_line = None
 
 
+def _quotes_cells(path: Path) -> bool:
+    """Whether the quotation marks of a table with tabs can be read as those around cells."""
+    lines = (line for _, line in read_lines(path, Problems("", "")))
+    try:
+        for _ in csv.reader(lines, delimiter="\t", strict=True):
+            pass
+    except csv.Error:
+        return False
+    return True
+
+
 def _delimiter(path: Path, head: list[str]) -> str:
-    """The delimiter with which most rows have as many columns as the header, then most columns."""
-    if path.suffix.lower() == ".tsv":
+    """The delimiter with which most rows have as many columns as the header, then most columns.
+
+    Where two fit alike, names that begin with a space decide: "Text, as sent;Label" has semicolons.
+    """
+    if suffix_of(path) == ".tsv":
         return "\t"
 
-    def fit(delimiter: str) -> tuple[int, int]:
-        widths: list[int] = []
+    def fit(delimiter: str) -> tuple[int, int, int]:
+        rows: list[list[str]] = []
         reader = csv.reader(head, delimiter=delimiter, strict=True)
         # A row that goes on behind the last line here cannot be read to its end.
         with suppress(csv.Error):
-            widths += (len(row) for row in reader if any(map(str.strip, row)))
-        header = widths[0] if widths else 0
-        return (widths.count(header) if header > 1 else 0), header
+            rows += (row for row in reader if any(map(str.strip, row)))
+        header = rows[0] if rows else []
+        alike = sum(len(row) == len(header) for row in rows) if len(header) > 1 else 0
+        return alike, len(header), -sum(name.startswith(" ") for name in header)
 
     return max(_DELIMITERS, key=fit)
 
@@ -324,6 +400,12 @@ def _field_limit(characters: int) -> Iterator[None]:
 
 
 def _renamed(fields: dict[str, Any], columns: dict[str, str]) -> dict[str, Any]:
-    named = {ours: fields[theirs] for ours, theirs in columns.items() if theirs in fields}
-    rest = {name: value for name, value in fields.items() if name not in columns.values()}
-    return rest | named
+    named = {}
+    taken = {*columns, *columns.values()}
+    for ours, theirs in columns.items():
+        if theirs in fields:
+            named[ours] = fields[theirs]
+        elif "." in theirs and (found := value_at(fields, theirs)) is not None:
+            named[ours] = found
+            taken.add(theirs.partition(".")[0])
+    return {name: value for name, value in fields.items() if name not in taken} | named

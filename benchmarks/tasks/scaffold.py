@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,11 +24,12 @@ from benchmarks.tasks.loading import (
     load_folder,
     parse_items,
 )
-from benchmarks.tasks.metrics import parse_object
+from benchmarks.tasks.metrics import parse_structure
 from benchmarks.tasks.normal_form import near_labels, normal_input
 from benchmarks.tasks.problems import LINES_SHOWN, Problems, plural
-from benchmarks.tasks.reading import TABLE_SUFFIXES, Record, field_names, read_records
+from benchmarks.tasks.reading import Record, field_names, is_table, read_records
 from benchmarks.tasks.recipes.recipe import classify
+from benchmarks.tasks.shapes import leaves
 from benchmarks.tasks.task import SPLITS, AnswerValue, Item, Kind, Splits, Task, TaskSpec
 from strategies.data import Passage
 from strategies.errors import DataError
@@ -47,6 +48,10 @@ LONGEST_LABEL = 60
 FEWEST_LINES_A_LABEL = 3
 # Answers of up to so many words look like facts, longer ones like prose.
 LONGEST_FACT_WORDS = 6
+# An answer that shares more than this of its character trigrams with its input rewrites it.
+REWRITTEN_SHARE = 0.5
+# BLEU counts sequences of four words; shorter answers are right or wrong as a whole.
+FEWEST_REWRITTEN_WORDS = 4
 
 KINDS: tuple[Kind, ...] = (
     "classification",
@@ -71,6 +76,7 @@ _INSTRUCTIONS = {
     "rewriting": "Rewrite the text.",
     "generation": "Write the answer to this input.",
 }
+_LIST = "Extract what is asked for from the text. Answer with one JSON list only."
 # For inputs that say themselves what to do.
 _FOLLOW = "Follow the instruction."
 _BEHAVIOUR = {
@@ -83,7 +89,7 @@ _BEHAVIOUR = {
 }
 
 # Columns that the input is put together from, where a file has them.
-_INSTRUCTION, _CONTEXT = "instruction", "context"
+_INSTRUCTION, _QUESTION, _CONTEXT = "instruction", "question", "context"
 
 # Best first; letter case does not matter.
 _USUAL_NAMES = {
@@ -92,7 +98,7 @@ _USUAL_NAMES = {
     ),
     "output": (
         "output", "label", "answer", "completion", "response", "target", "category", "class",
-        "intent",
+        "intent", "chosen",
     ),
 }  # fmt: skip
 
@@ -102,7 +108,7 @@ class Source:
     """What a task folder is made from.
 
     Attributes:
-        file: .csv, .tsv, or .jsonl or .json of objects or chats.
+        file: .csv, .tsv, or .jsonl, .json or .parquet of objects or chats.
         columns: names that the file uses for ``input``, ``output`` and ``group``; input and
             output are else found by their usual names.
         slices: further columns that a report tells items apart by.
@@ -200,28 +206,51 @@ def usual_columns(names: Sequence[str], named: Mapping[str, str]) -> dict[str, s
     for role, usual in _USUAL_NAMES.items():
         if role in found or (role == "output" and "outputs" in names):
             continue
-        free = {name.lower(): name for name in names if name not in found.values()}
+        free = {name.strip().lower(): name for name in names if name not in found.values()}
         known = [free[name] for name in usual if name in free]
         if known:
             found[role] = known[0]
     return found
 
 
-def guess_kind(outputs: Sequence[str]) -> Kind:
+def guess_kind(outputs: Sequence[str], inputs: Sequence[str] = ()) -> Kind:
     """The kind of task that answers like these come from.
 
-    Few short answers that repeat are labels, JSON objects are extractions, a few words are
-    facts, and everything else is prose.
+    JSON objects and lists are extractions, few short answers that repeat are labels, answers that
+    share most of their text with their inputs are rewritten ones, a few words are facts, and
+    everything else is prose.
+
+    Args:
+        outputs: the answers.
+        inputs: what each of them answers; () when that is not known.
     """
+    if all(parse_structure(output) is not None for output in outputs):
+        return "extraction"
     labels = set(outputs)
     short = all(len(label) <= LONGEST_LABEL and "\n" not in label for label in labels)
     few = 2 <= len(labels) <= min(MOST_LABELS, len(outputs) / FEWEST_LINES_A_LABEL)
     if short and few:
         return "classification"
-    if all(parse_object(output) is not None for output in outputs):
-        return "extraction"
-    words = sorted(word_estimate(output) for output in outputs)
-    return "qa" if words[len(words) // 2] <= LONGEST_FACT_WORDS else "generation"
+    words = _median([word_estimate(output) for output in outputs])
+    shares = [_shared_trigrams(*pair) for pair in zip(inputs, outputs, strict=False)]
+    if shares and _median(shares) > REWRITTEN_SHARE and words >= FEWEST_REWRITTEN_WORDS:
+        return "rewriting"
+    return "qa" if words <= LONGEST_FACT_WORDS else "generation"
+
+
+def _median(values: Sequence[float]) -> float:
+    return sorted(values)[len(values) // 2]
+
+
+def _shared_trigrams(one: str, other: str) -> float:
+    """F1 of the character trigrams of two texts: 1 when they are alike, 0 with none in common."""
+    first, second = _trigrams(one), _trigrams(other)
+    return 2 * (first & second).total() / (first.total() + second.total())
+
+
+def _trigrams(text: str) -> Counter[str]:
+    folded = text.casefold()
+    return Counter(folded[place : place + 3] for place in range(max(1, len(folded) - 2)))
 
 
 def _read(source: Source, problems: Problems) -> _Lines:
@@ -230,6 +259,10 @@ def _read(source: Source, problems: Problems) -> _Lines:
     records = read_records(source.file, problems, columns)
     if not records and not problems:
         problems.add(source.file, "holds no labelled line")
+    _note_missing_fields(source, columns, records, problems)
+    for unpacked in (_single_answers, _chosen_answers):
+        records, told = unpacked(records)
+        notes += told
     records, shared, instructed = _with_instructions(records, columns, source.slices)
     notes += instructed
     systems = {record.system for record in records}
@@ -238,8 +271,9 @@ def _read(source: Source, problems: Problems) -> _Lines:
     if source.instruction is not None and (any(systems) or shared):
         notes.append("the instruction of the file gives way to the one that you named")
     used = _used_fields(source, records)
-    # Any kind will do here: labels are known only after reading.
-    kind: Kind = "extraction" if source.kind in (None, "extraction") else "generation"
+    # Of all kinds, extraction alone takes objects and lists; labels are known only after reading.
+    structured = source.kind is None and all(map(_is_structured, records))
+    kind: Kind = "extraction" if structured or source.kind == "extraction" else "generation"
     reading = TaskSpec(
         id="x", title="", kind=kind, instruction="", metric="rouge_l", slices=source.slices
     )
@@ -253,14 +287,89 @@ def _read(source: Source, problems: Problems) -> _Lines:
     return _Lines(items, instruction, shared is None, _spaced_labels(records), notes)
 
 
+def _note_missing_fields(
+    source: Source, columns: Mapping[str, str], records: Sequence[Record], problems: Problems
+) -> None:
+    """Note the roles that no object has a field for, with the fields that there are."""
+    if not records or is_table(source.file):
+        return
+    there = {name for record in records for name in record.fields}
+    outputs = {"output", "outputs"} if "output" not in source.columns else {"output"}
+    wanted = {"input": {"input"}, "output": outputs} | {
+        role: {role} for role in source.columns if role not in ("input", "output")
+    }
+    for role, names in wanted.items():
+        if not names & there:
+            named = f"field {source.columns[role]!r}" if role in source.columns else "usual field"
+            fields = {columns.get(name, name): value for name, value in records[0].fields.items()}
+            text = f"has no {named} for the {role}; found: {_listed(leaves(fields))}"
+            problems.add(source.file, text)
+    problems.raise_if_any()
+
+
+def _single_answers(records: Sequence[Record]) -> tuple[list[Record], list[str]]:
+    """The records with the one entry of their answer in place of the list, if all hold one."""
+    answers = [record.fields.get("output") for record in records]
+    single = [answer[0] for answer in answers if isinstance(answer, list) and len(answer) == 1]
+    texts = all(isinstance(entry, str | int | float) for entry in single)
+    if not records or len(single) < len(records) or not texts:
+        return list(records), []
+    taken = [
+        replace(record, fields=record.fields | {"output": answer})
+        for record, answer in zip(records, single, strict=True)
+    ]
+    return taken, ["every answer is a list of one entry, which was taken as the answer"]
+
+
+def _chosen_answers(records: Sequence[Record]) -> tuple[list[Record], list[str]]:
+    """The records with the choice itself as answer, where all name it by its place or letter."""
+    for how, place in (("place, counted from 0", _place), ("letter", _letter)):
+        chosen = [_choice(record.fields, place(record.fields.get("output"))) for record in records]
+        if records and all(answer is not None for answer in chosen):
+            taken = [
+                replace(record, fields=record.fields | {"output": answer})
+                for record, answer in zip(records, chosen, strict=True)
+            ]
+            return taken, [f"every answer was taken as a choice's {how}"]
+    return list(records), []
+
+
+def _choice(fields: Mapping[str, object], place: int | None) -> object:
+    choices = fields.get("choices")
+    if not isinstance(choices, list) or place is None or fields.get("output") in choices:
+        return None
+    return choices[place] if 0 <= place < len(choices) else None
+
+
+def _place(answer: object) -> int | None:
+    return answer if isinstance(answer, int) and not isinstance(answer, bool) else None
+
+
+def _letter(answer: object) -> int | None:
+    # find() is -1 for anything but one of these letters.
+    return "ABCDEFGH".find(answer) if isinstance(answer, str) and len(answer) == 1 else None
+
+
+def _is_structured(record: Record) -> bool:
+    """Whether all answers of a record are objects or lists, or JSON texts of them."""
+    answers = record.fields.get("outputs", [record.fields.get("output")])
+    return isinstance(answers, list) and all(
+        isinstance(answer, dict | list)
+        or (isinstance(answer, str) and parse_structure(answer) is not None)
+        for answer in answers
+    )
+
+
 def _columns(source: Source) -> tuple[dict[str, str], list[str]]:
     """The columns of the file by role, and a note where they were guessed by their place."""
     names = field_names(source.file)
     columns = usual_columns(names, source.columns)
+    if "output" not in columns and "outputs" not in names and "answers" in names:
+        # SQuAD has its accepted answers there.
+        columns["outputs"] = "answers.text"
     free = [name for name in names if name not in columns.values()]
     missing = [role for role in ("input", "output") if role not in columns]
-    is_table = source.file.suffix.lower() in TABLE_SUFFIXES
-    if not (is_table and len(names) == 2 and missing and len(free) == len(missing)):
+    if not (is_table(source.file) and len(names) == 2 and missing and len(free) == len(missing)):
         return columns, []
     guessed = dict(zip(missing, free, strict=True))
     words = {"input": "the input", "output": "the answer"}
@@ -275,17 +384,19 @@ def _with_instructions(
     """The records with their own instruction before the input, if their instructions differ.
 
     Alpaca's files have an ``instruction`` and an ``input`` that may be empty; Dolly's have a
-    ``context`` instead.
+    ``context`` instead, and so do questions such as SQuAD's.
 
     Returns:
         the records; the instruction that all share, "" for none and None when each has its own;
         a note.
     """
-    if columns.get("input", "").lower() == _INSTRUCTION:
+    asked = columns.get("input", "").lower()
+    if asked in (_INSTRUCTION, _QUESTION):
+        own = None if asked == _INSTRUCTION else ""
         if not any(str(record.fields.get(_CONTEXT) or "").strip() for record in records):
-            return list(records), None, []
-        note = f"the {_CONTEXT} of a line was put behind its instruction"
-        return [_joined(record, "input", _CONTEXT, slices) for record in records], None, [note]
+            return list(records), own, []
+        note = f"the {_CONTEXT} of a line was put behind its {asked}"
+        return [_joined(record, "input", _CONTEXT, slices) for record in records], own, [note]
     names = (name for record in records for name in record.fields)
     name = next((name for name in names if name.lower() == _INSTRUCTION), None)
     if name is None:
@@ -342,7 +453,9 @@ def _usable(source: Source, lines: _Lines, unit: str) -> tuple[list[Item], Kind,
 def _kind_of(items: Sequence[Item]) -> Kind:
     if items and all(item.choices for item in items):
         return "multiple-choice"
-    return guess_kind([output for item in items for output in item.outputs]) if items else "qa"
+    pairs = [(output, item.input) for item in items for output in item.outputs]
+    outputs, inputs = [output for output, _ in pairs], [text for _, text in pairs]
+    return guess_kind(outputs, inputs) if items else "qa"
 
 
 def _note_wrong_slices(
@@ -361,7 +474,7 @@ def _note_wrong_slices(
 
 def _used_fields(source: Source, records: Sequence[Record]) -> set[str]:
     used = {"input", "output", *source.columns, *source.slices}
-    if source.file.suffix.lower() in TABLE_SUFFIXES:
+    if is_table(source.file):
         return used
     used |= {"group"} if "output" in source.columns else {"group", "outputs"}
     if source.corpus is not None:
@@ -449,6 +562,10 @@ def _spec(folder: Path, source: Source, splits: Splits, kind: Kind, lines: _Line
             "two labels or more. Nothing was written. Name another kind with --kind."
         )
     usual = _INSTRUCTIONS.get(kind) or classify("Classify the text.", labels)
+    if kind == "extraction" and all(
+        isinstance(parse_structure(output), list) for output in outputs
+    ):
+        usual = _LIST
     if lines.instructed and not labels:
         usual = _FOLLOW
     metric, *further = _METRICS[kind]

@@ -504,11 +504,16 @@ def test_a_long_list_on_one_line_is_read(tmp_path: Path) -> None:
     [
         ("a.json", "", "a.json: is not JSON"),
         ("a.json", "3", "a.json: holds no list of objects; expected [{...}, ...]"),
-        ("a.json", '{"text": {"0": "a"}}', "a.json: holds no list of objects"),
+        ("a.json", '{"text": {"a": ["b"]}, "n": 1}', "a.json: holds no list of objects"),
+        ("a.json", '{"a": [{"b": 1}], "c": [{"d": 2}]}', "holds several lists ('a', 'c'); save"),
         ("a.json", '[\n{"text": "a",\n]', "is not JSON: Expecting property name enclosed in"),
         ("a.json", "[1, {}]", "a.json entry 1: is not a JSON object; expected {...}"),
         ("a.jsonl", "[1]\n[2]\n", "a.jsonl lines 1, 2: is not a JSON object"),
-        ("a.json", json.dumps([{"text": "a"}] * 2), 'a.json entries 1, 2: "output" is missing'),
+        (
+            "a.json",
+            json.dumps([{"text": "a"}] * 2),
+            "a.json: has no usual field for the output; found: text\n",
+        ),
     ],
 )
 def test_json_that_cannot_be_used_says_where(
@@ -563,11 +568,18 @@ def test_a_page_is_cut_at_its_headings_and_its_markup_is_gone(tmp_path: Path) ->
     assert not problems
 
 
-def test_a_document_that_needs_converting_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / "a.pdf").write_bytes(b"%PDF")
+def test_a_document_that_needs_converting_is_left_out_with_what_to_do(tmp_path: Path) -> None:
+    for name in ("a.pdf", "b.docx", "c.xyz"):
+        (tmp_path / name).write_bytes(b"%PDF")
+    (tmp_path / "d.md").write_text("text")
     problems = Problems("", "")
-    read_corpus(tmp_path, problems)
-    assert "a.pdf: cannot be read as a document; convert it to one of: .md" in problems.text()
+    assert [passage.id for passage in read_corpus(tmp_path, problems)] == ["d"]
+    assert not problems
+    pdf, docx, other = problems.notes()
+    assert pdf.startswith("a.pdf: cannot be read as a document and was left out; convert it to")
+    assert "pdftotext" in pdf
+    assert "pandoc" in docx
+    assert other.endswith("convert it to one of: .md, .markdown, .txt, .html, .htm, .xhtml, .jsonl")
     missing = Problems("", "")
     read_corpus(tmp_path / "gone", missing)
     assert "is no folder, and so holds no passage" in missing.text()

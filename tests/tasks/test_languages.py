@@ -580,8 +580,8 @@ def test_a_language_that_is_not_known_is_refused_with_what_is(tmp_path: Path, sa
     [
         ("no", "language: False is not text; write it in quotes"),
         ("12", "language: 12 is not text; write it in quotes"),
-        ("", "language: is empty; write text, or leave the line out"),
-        ("[ja]", "language: ['ja'] is not text\n"),
+        ("", "language: is empty; write text, or leave it out"),
+        ("[ja]", "language: holds a list; expected a text\n"),
         ("jp", "language: 'jp' is no language"),
     ],
 )

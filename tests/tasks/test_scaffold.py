@@ -299,10 +299,19 @@ def test_the_columns_of_every_kind_of_file_are_found(
 @pytest.mark.parametrize(
     ("name", "wanted"),
     [
-        ("x.xlsx", "allowed: .jsonl, .json, .csv, .tsv; export the sheet as CSV\n"),
-        ("x.txt", "x.txt: cannot be read as labelled lines; allowed: .jsonl, .json, .csv, .tsv\n"),
-        ("x.json", "x.json line 2: is not UTF-8 (byte 0xff); save the file as UTF-8"),
-        ("sheet.csv", "sheet.csv: is not a text file; export or convert it to text"),
+        ("x.xlsx", "allowed: .jsonl, .json, .csv, .tsv, .parquet; export the sheet as CSV\n"),
+        (
+            "x.txt",
+            "cannot be read as labelled lines; allowed: .jsonl, .json, .csv, .tsv, .parquet\n",
+        ),
+        (
+            "x.json",
+            "x.json line 2: is not UTF-8 (byte 0xff), which is 'ÿ' in Windows-1252; save the file",
+        ),
+        (
+            "sheet.csv",
+            "sheet.csv: is not a text file but a ZIP archive, or a spreadsheet",
+        ),
         ("gone.csv", "gone.csv: cannot be read: No such file or directory"),
         ("folder.jsonl", "folder.jsonl: cannot be read: Is a directory"),
     ],

@@ -1,0 +1,160 @@
+"""Says what pydantic found wrong with a line or a ``task.yaml``, in the words of its user."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from benchmarks.tasks.problems import shown
+
+_Context = Mapping[str, Any]
+_Words = Callable[[Any, _Context], str]
+
+Place = tuple[int | str, ...]
+
+
+def plain_errors(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[Place, str]]:
+    """The place of every error, and a message with the name of the field.
+
+    Args:
+        error: what pydantic raised.
+        model: what was validated; its fields are listed where one is unknown.
+    """
+    for entry in error.errors(include_url=False):
+        place = entry["loc"]
+        context = {**entry.get("ctx", {}), "fields": _fields(model, place[:-1])}
+        words = _WORDS.get(entry["type"], _any_other)
+        field = ".".join(str(part) for part in place)
+        yield place, f"{field or 'content'}: {words(entry['input'], context)}"
+
+
+def yaml_line(text: str, place: Place) -> int | None:
+    """The line (from 1) of a YAML text where a place of its value stands; None when unknown."""
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except (yaml.YAMLError, RecursionError):
+        return None
+    line = None
+    for part in place:
+        if isinstance(node, yaml.MappingNode):
+            found = [(key, inner) for key, inner in node.value if key.value == str(part)]
+            if not found:
+                break
+            key, node = found[0]
+            line = key.start_mark.line + 1
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            if part >= len(node.value):
+                break
+            node = node.value[part]
+            line = node.start_mark.line + 1
+    return line
+
+
+def _fields(model: type[BaseModel], place: Place) -> tuple[str, ...]:
+    """The fields of a model, or of the one at a place in it."""
+    found: Any = model
+    for part in place:
+        if isinstance(part, str):
+            known = getattr(found, "model_fields", {})
+            found = known[part].annotation if part in known else None
+        elif get_args(found):
+            found = get_args(found)[0]
+    return tuple(getattr(found, "model_fields", ()))
+
+
+def _not_text(value: Any, context: _Context) -> str:
+    if value is None:
+        return "is empty; write text, or leave it out"
+    if isinstance(value, list | dict):
+        return f"holds {_kind(value)}; expected a text"
+    # YAML reads no, yes, on and 1 as something else than text: no is also Norwegian's code.
+    return f"{shown(value)} is not text; write it in quotes"
+
+
+def _kind(value: Any) -> str:
+    return "a list" if isinstance(value, list | tuple) else "an object"
+
+
+def _named(value: Any) -> str:
+    if value is None:
+        return "is empty"
+    return (
+        f"holds {_kind(value)}" if isinstance(value, list | dict | tuple) else f"is {value!r:.60}"
+    )
+
+
+def _unknown(value: Any, context: _Context) -> str:
+    allowed = ", ".join(context["fields"])
+    return "is no known field" + (f"; allowed: {allowed}" if allowed else "; take it out")
+
+
+def _choice(value: Any, context: _Context) -> str:
+    return f"{_named(value)}; allowed: {context.get('expected', 'another value')}"
+
+
+def _too_short(value: Any, context: _Context) -> str:
+    if not value:
+        return "is empty; write something, or leave it out"
+    return f"is too short; at least {context.get('min_length', 1)} are needed"
+
+
+def _too_long(value: Any, context: _Context) -> str:
+    return f"is too long; at most {context.get('max_length', 'fewer')} are allowed"
+
+
+def _bound(word: str, name: str) -> _Words:
+    return lambda value, context: f"{_named(value)}; it has to be {word} {context.get(name)}"
+
+
+def _expected(what: str) -> _Words:
+    return lambda value, context: f"{_named(value)}; expected {what}"
+
+
+def _own_words(value: Any, context: _Context) -> str:
+    # Our own models say what is wrong; pydantic only passes it on.
+    return str(context.get("error") or "cannot be used")
+
+
+def _any_other(value: Any, context: _Context) -> str:
+    return f"{_named(value)}, which cannot be used here"
+
+
+_LIST, _OBJECT = _expected("a list"), _expected("fields with their values")
+_WHOLE, _NUMBER = _expected("a whole number"), _expected("a number")
+_YES_NO = _expected("true or false")
+
+# By the type of pydantic's error; all others are told as a value that cannot be used.
+_WORDS: dict[str, _Words] = {
+    "missing": lambda value, context: "is missing; write it",
+    "extra_forbidden": _unknown,
+    "string_type": _not_text,
+    "string_sub_type": _not_text,
+    "string_unicode": _expected("whole characters"),
+    "string_too_short": _too_short,
+    "string_too_long": _too_long,
+    "too_short": _too_short,
+    "too_long": _too_long,
+    "literal_error": _choice,
+    "enum": _choice,
+    "none_required": _expected("nothing"),
+    "greater_than": _bound("greater than", "gt"),
+    "greater_than_equal": _bound("at least", "ge"),
+    "less_than": _bound("less than", "lt"),
+    "less_than_equal": _bound("at most", "le"),
+    "finite_number": _expected("a finite number"),
+    "value_error": _own_words,
+    "assertion_error": _own_words,
+} | {
+    kind: words
+    for words, kinds in (
+        (_LIST, "list_type tuple_type set_type frozen_set_type iterable_type"),
+        (_OBJECT, "dict_type mapping_type model_type model_attributes_type dataclass_type"),
+        (_WHOLE, "int_type int_parsing int_parsing_size int_from_float"),
+        (_NUMBER, "float_type float_parsing decimal_type decimal_parsing"),
+        (_YES_NO, "bool_type bool_parsing"),
+    )
+    for kind in kinds.split()
+}
