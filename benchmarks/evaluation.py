@@ -20,6 +20,7 @@ from lm_eval.api.task import ConfigurableTask
 from lm_eval.evaluator import evaluate
 from lm_eval.tasks import TaskManager
 
+from advisor.limited_files import read_text, yaml_data
 from benchmarks.answering import Answerer
 from benchmarks.records import ItemScore, Response
 from benchmarks.tasks.catalogue import LM_EVAL
@@ -288,7 +289,7 @@ def _load_installed(name: str) -> ConfigurableTask:
     try:
         if file.suffix in (".yaml", ".yml"):
             manager = TaskManager(include_path=str(file.resolve().parent), include_defaults=False)
-            wanted = str(yaml.safe_load(file.read_text(encoding="utf-8"))["task"])
+            wanted = str(yaml_data(read_text(file))["task"])
         else:
             manager = TaskManager()
         tasks = manager.load([wanted])["tasks"]

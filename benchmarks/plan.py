@@ -6,24 +6,24 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from strategies.data import Frozen
+from strategies.data import Finite
 from strategies.hashing import sha256_of_data
 from strategies.method import Method
-from strategies.settings import Precision
+from strategies.settings import MOST, Precision
 
 # Baselines without a language model, cheapest first; `benchmarks.floors` makes them.
 FLOORS = ("majority", "copy", "tfidf-lr", "nearest-answer", "best-sentence")
 
 
-class Limits(Frozen):
+class Limits(Finite):
     """How much of each split is used; None is all. Cuts take the first items of a seeded order."""
 
-    train: int | None = Field(default=None, ge=1)
-    validation: int | None = Field(default=None, ge=1)
-    test: int | None = Field(default=None, ge=1)
+    train: int | None = Field(default=None, ge=1, le=MOST)
+    validation: int | None = Field(default=None, ge=1, le=MOST)
+    test: int | None = Field(default=None, ge=1, le=MOST)
 
 
-class Plan(Frozen):
+class Plan(Finite):
     """What a bench will do.
 
     Attributes:
@@ -50,10 +50,10 @@ class Plan(Frozen):
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field(default=(0,), min_length=1)
     precision: Precision | Literal["auto"] = "auto"
     limits: Limits = Limits()
-    latency_items: int = Field(default=20, ge=0)
-    max_new_tokens: int | None = Field(default=None, ge=1)
-    budget_minutes: float | None = Field(default=None, gt=0)
-    threads: int | None = Field(default=None, ge=1)
+    latency_items: int = Field(default=20, ge=0, le=MOST)
+    max_new_tokens: int | None = Field(default=None, ge=1, le=MOST)
+    budget_minutes: float | None = Field(default=None, gt=0, le=MOST)
+    threads: int | None = Field(default=None, ge=1, le=MOST)
     fresh_items: str | None = None
 
     @property

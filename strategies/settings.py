@@ -6,9 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from strategies.data import Frozen
+from strategies.data import Finite
 
 Precision = Literal["fp32", "bf16"]
+
+# More of anything countable than a run can do; larger numbers are slips of the pen.
+MOST = 10**9
 
 # Raised whenever the same job may train other weights than before (`strategies.training`).
 TRAINING_VERSION = 5
@@ -16,7 +19,7 @@ TRAINING_VERSION = 5
 INFERENCE_VERSION = 5
 
 
-class TrainingSettings(Frozen):
+class TrainingSettings(Finite):
     """How weights are trained; one path uses them all (`strategies.training`).
 
     Attributes:
@@ -34,13 +37,13 @@ class TrainingSettings(Frozen):
         patience: validations without improvement after which training stops.
     """
 
-    learning_rate: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto"
-    epochs: int = Field(default=5, ge=1)
-    batch_size: int = Field(default=2, ge=1)
+    learning_rate: Annotated[float, Field(gt=0, le=1e6)] | Literal["auto"] = "auto"
+    epochs: int = Field(default=5, ge=1, le=MOST)
+    batch_size: int = Field(default=2, ge=1, le=MOST)
     warmup_share: float = Field(default=0.1, ge=0, lt=1)
     schedule: Literal["linear", "cosine", "constant_with_warmup"] = "cosine"
-    weight_decay: float = Field(default=0.0, ge=0)
-    max_gradient_norm: float = Field(default=1.0, gt=0)
-    max_tokens: int = Field(default=1024, ge=8)
-    validations_per_epoch: int = Field(default=2, ge=1)
-    patience: int = Field(default=3, ge=1)
+    weight_decay: float = Field(default=0.0, ge=0, le=1e6)
+    max_gradient_norm: float = Field(default=1.0, gt=0, le=1e15)
+    max_tokens: int = Field(default=1024, ge=8, le=MOST)
+    validations_per_epoch: int = Field(default=2, ge=1, le=MOST)
+    patience: int = Field(default=3, ge=1, le=MOST)

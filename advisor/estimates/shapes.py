@@ -6,7 +6,6 @@ Source of the layouts: the modelling files of transformers 5 (``modeling_llama.p
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import cache, cached_property
 from pathlib import Path
@@ -16,7 +15,8 @@ from typing import Any, Literal, NamedTuple
 from pydantic import Field, ValidationError
 
 from advisor.errors import EstimateError
-from advisor.estimates.catalogues import Entry, mapping, own_text, problems, user_text
+from advisor.estimates.catalogues import Entry, mapping, own_text, problems, user_data_text
+from advisor.limited_files import FileError, json_data
 
 Norm = Literal["rms", "gemma", "layer"]
 Block = Literal["attention", "mlp"]
@@ -428,8 +428,8 @@ def _checked(**values: Any) -> ModelShape:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        values = json.loads(user_text(path))
-    except ValueError as error:
+        values = json_data(user_data_text(path))
+    except FileError as error:
         raise EstimateError(f"{path} is no JSON: {error}") from None
     if not isinstance(values, dict):
         raise EstimateError(f"{path} must hold a JSON object, as a transformers config.json does.")
