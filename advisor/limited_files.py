@@ -130,7 +130,7 @@ def json_data(text: str | bytes) -> Any:
     level = [value]
     for _ in range(DEPTH_LIMIT):
         level = [part for each in level for part in _parts(each)]
-    if level:
+    if any(isinstance(each, dict | list) for each in level):
         raise _too_deep(None)
     return value
 
@@ -228,11 +228,12 @@ class _Loader(_Parts):  # type: ignore[misc]
             self._grow(self._sizes[id(node)], line)
             return node
         before = self._size
-        self._depth += 1
+        levels = 0 if isinstance(event, yaml.ScalarEvent) else 1
+        self._depth += levels
         if self._depth > DEPTH_LIMIT:
             raise _too_deep(line)
         node = super().compose_node(parent, index)
-        self._depth -= 1
+        self._depth -= levels
         self._grow(1, line)
         if event.anchor is not None:
             self._sizes[id(node)] = self._size - before

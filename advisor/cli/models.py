@@ -117,6 +117,8 @@ def info(
 
     Example: advisor models info smollm2-135m-instruct
     """
+    from advisor.limited_files import FileError, json_data, read_text
+    from strategies.errors import ModelError
     from strategies.models import resolve
 
     _announce(name)
@@ -129,7 +131,11 @@ def info(
         typer.echo(f"base    {found.base.path}")
     config = found.whole.path / "config.json"
     if config.is_file():
-        for key, value in json.loads(config.read_text(encoding="utf-8")).items():
+        try:
+            values = json_data(read_text(config))
+        except FileError as error:
+            raise ModelError(f"{config} is no JSON that can be used: {error}") from None
+        for key, value in values.items() if isinstance(values, dict) else ():
             if isinstance(value, int | str) and not isinstance(value, bool):
                 typer.echo(f"{key}  {value}")
 

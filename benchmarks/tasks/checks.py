@@ -95,10 +95,10 @@ class Check(Frozen):
 
 @lru_cache(maxsize=4096)
 def found_in(pattern: str, text: str) -> bool:
-    """Whether a pattern is found in a text, searched in a process that can be ended.
+    r"""Whether a pattern is found in a text, searched in a process that can be ended.
 
     A search in this process could not be stopped: for ``^(a+)+$`` the time doubles with every
-    "a" before another letter. The package ``regex`` has a time limit, but its ``\\w`` also takes
+    "a" before another letter. The package ``regex`` has a time limit, but its ``\w`` also takes
     the vowel signs of Hindi and 30,000 more characters that ``re`` does not, so that scores would
     change.
 

@@ -32,8 +32,8 @@ class LimitedProcess:
     """Runs `benchmarks.tasks.limited_child` and starts it again after it was ended.
 
     It ends with its parent, as its input is closed then, and it holds none of the parent's files,
-    such as the lock of a run folder. A request takes .2 ms in all, a start 50 ms (two cores of a
-    server, 2026).
+    such as the lock of a run folder. A short search for a pattern takes .2 ms in all, a start
+    140 ms (two busy cores, November 2026).
     """
 
     def __init__(self) -> None:

@@ -28,8 +28,8 @@ def rows(database: Path, query: str, seconds: float = TIME_LIMIT_SECONDS) -> lis
 
     A query fails when SQLite refuses it, when it is more than one statement, does anything
     but read, runs longer than `seconds`, needs more memory than `limited_child` may have, or
-    returns more rows or bytes than it may. A query of a millisecond takes 1.3 ms (measured with
-    the 280 questions of GeoQuery, 2026).
+    returns more rows or bytes than it may. Asking another process adds .3 ms to a query that
+    returns few rows (.15 ms here, .45 ms there; two busy cores, November 2026).
 
     Raises:
         sqlite3.OperationalError: the database cannot be opened.
