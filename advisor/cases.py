@@ -23,10 +23,12 @@ from pydantic import (
 from advisor.errors import AdvisorError, AnswersError, EstimateError
 from advisor.flowchart import Condition, Effect, Facts, Flowchart, facts_of
 from advisor.language import ENGLISH, Language
+from advisor.limited_files import FileError, read_text
 from advisor.questionnaire import Answers, as_text, parse_answers, questions
 from advisor.ranking import REFERENCE
 
 _FILE = "comparison.json"
+_LIMIT_BYTES = 50_000_000
 # Either one makes a folder a run's; a plan may also lie in a folder above its runs.
 _OF_A_RUN = (_FILE, "run.json")
 # The level that a comparison itself holds its corrected p-values against.
@@ -282,7 +284,7 @@ def _case(folder: Path) -> Case:
 
 def _comparison(folder: Path) -> _Comparison:
     try:
-        text = (folder / _FILE).read_bytes()
+        text = read_text(folder / _FILE, _LIMIT_BYTES)
     except FileNotFoundError:
         if not folder.is_dir():
             raise CasesError("there is no such folder") from None
@@ -292,6 +294,8 @@ def _comparison(folder: Path) -> _Comparison:
         ) from None
     except OSError as error:
         raise CasesError(f"{_FILE} cannot be read: {error.strerror}") from None
+    except FileError as error:
+        raise CasesError(f"{_FILE}: {error}") from None
     try:
         return _Comparison.model_validate_json(text)
     except ValidationError as error:

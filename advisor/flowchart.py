@@ -8,13 +8,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from advisor.errors import FlowchartError
 from advisor.estimates.memory import GIB
 from advisor.language import ENGLISH, Language
-from advisor.questionnaire import Answers, allowed, is_text, questions, takes_many, yaml_data
+from advisor.limited_files import FileError, own_yaml, read_text, yaml_data
+from advisor.questionnaire import Answers, allowed, is_text, questions, takes_many
 from advisor.sizing import (
     USES,
     Use,
@@ -605,10 +605,10 @@ def load_flowchart(path: Path | None = None) -> Flowchart:
     Raises:
         FlowchartError: lists everything that is wrong with it.
     """
-    built_in = _mapping(_own("evidence.yaml"), "evidence.yaml")
+    built_in = _own("evidence.yaml")
     if path is None:
         origin = "flowchart.yaml"
-        data = {**_mapping(_own(origin), origin), "claims": built_in}
+        data = {**_own(origin), "claims": built_in}
     else:
         origin, data = str(path), _mapping(_read(path), str(path))
     claims = data.get("claims") or {}
@@ -623,8 +623,8 @@ def load_flowchart(path: Path | None = None) -> Flowchart:
 
 def _mapping(text: str, origin: str) -> dict[str, Any]:
     try:
-        data = yaml_data(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except ValueError as error:
+        data = yaml_data(text)
+    except FileError as error:
         raise FlowchartError(f"{origin} is no flowchart: {error}") from None
     if not isinstance(data, dict):
         keys = ", ".join(Flowchart.model_fields)
@@ -648,16 +648,16 @@ def _refusal(origin: str, problems: list[str]) -> FlowchartError:
     return FlowchartError("\n".join(lines))
 
 
-def _own(name: str) -> str:
-    return files("advisor").joinpath(name).read_text(encoding="utf-8")
+def _own(name: str) -> dict[str, Any]:
+    return dict(own_yaml(files("advisor").joinpath(name).read_text(encoding="utf-8")))
 
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        return read_text(path)
+    except (OSError, ValueError) as error:
         raise FlowchartError(
-            f"{path} cannot be read as UTF-8 text: {error}. Give a flowchart as YAML, or leave "
+            f"{path} cannot be read as text: {error}. Give a flowchart as YAML, or leave "
             "--flowchart out to use the built-in one."
         ) from None
 

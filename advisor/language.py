@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal
 
-import yaml
+from advisor.limited_files import own_yaml
 
 LanguageCode = Literal["en", "ja"]
 
@@ -43,4 +43,4 @@ def language(code: LanguageCode) -> Language:
     if code == "en":
         return ENGLISH
     text = files("advisor").joinpath(f"texts.{code}.yaml").read_text(encoding="utf-8")
-    return Language(code, yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+    return Language(code, own_yaml(text))

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Union, cast, get_args, get_origin
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -23,6 +22,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from advisor.errors import AnswersError
+from advisor.limited_files import read_text, yaml_data
 
 if TYPE_CHECKING:
     from advisor.language import Language
@@ -479,32 +479,6 @@ def _problem(part: Mapping[str, Any]) -> str:
     return f"  {name}: {said}, not {part['input']!r}.{hint}{unit}"
 
 
-def yaml_data(text: str, loader: Any) -> Any:
-    """What a YAML text holds.
-
-    Raises:
-        ValueError: it is no YAML, is nested too deeply, or a value does not fit its type.
-    """
-    try:
-        return yaml.load(text, Loader=loader)
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ValueError(str(error)) from None
-    except (ValueError, TypeError, LookupError, AttributeError) as error:
-        # PyYAML leaves to Python a date that no calendar has, or "!!int" before no number.
-        raise ValueError(f"a value fits no type, or not its tag such as !!int: {error}") from None
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML, in which a question that is answered twice is a mistake."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        twice = sorted({key for key in keys if keys.count(key) > 1})
-        if twice:
-            raise yaml.YAMLError(f"answered more than once: {', '.join(twice)}")
-        return super().construct_mapping(node, deep)
-
-
 def load_answers(path: Path) -> Answers:
     """The answers of a YAML file.
 
@@ -512,7 +486,7 @@ def load_answers(path: Path) -> Answers:
         AnswersError: the file cannot be read, is no YAML mapping, or has wrong answers.
     """
     try:
-        values = yaml_data(path.read_text(encoding="utf-8"), _Loader)
+        values = yaml_data(read_text(path))
     except FileNotFoundError:
         raise AnswersError(
             f"{path} does not exist. Write one with: advisor ask --save {shlex.quote(str(path))}"

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from strategies.data import Frozen
+from strategies.data import Finite
 from strategies.hashing import sha256_of_data
 from strategies.method import Method
 from strategies.settings import Precision
@@ -19,7 +19,7 @@ FLOORS = ("majority", "copy", "tfidf-lr", "nearest-answer", "best-sentence")
 MANY = 10**9
 
 
-class Limits(Frozen):
+class Limits(Finite):
     """How much of each split is used; None is all. Cuts take the first items of a seeded order."""
 
     train: int | None = Field(default=None, ge=1, le=MANY)
@@ -27,7 +27,7 @@ class Limits(Frozen):
     test: int | None = Field(default=None, ge=1, le=MANY)
 
 
-class Plan(Frozen):
+class Plan(Finite):
     """What a bench will do.
 
     Attributes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -182,7 +183,11 @@ class _Preparation:
             )
         check = Check(start if start.items else None, self._metric, repeat=not fixed)
         outcome = train_until_improved(job, check, scratch, folder / _WEIGHTS, progress)
-        points = [CurvePoint.model_validate(point) for point in outcome.trained.curve]
+        # The loss of a training that diverged is no number.
+        points = [
+            CurvePoint.model_validate({k: v for k, v in point.items() if math.isfinite(v)})
+            for point in outcome.trained.curve
+        ]
         (folder / _CURVE).write_text(
             "".join(point.model_dump_json() + "\n" for point in points), encoding="utf-8"
         )

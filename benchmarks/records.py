@@ -11,16 +11,20 @@ An *arm* is one method at one seed, or one floor; its folder is ``<name>-s<seed>
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from benchmarks.places import FolderName
-from strategies.data import Frozen
+from strategies.data import Finite, Frozen
 from strategies.training_record import TrainingRecord
 
+# Far above anything measured; beyond it a number comes from no run, and tables cannot show it.
+Real = Annotated[float, Field(ge=-1e15, le=1e15)]
+Whole = Annotated[int, Field(ge=0, le=10**18)]
 
-class Response(Frozen):
+
+class Response(Finite):
     """One answer to one item: a line of ``responses.jsonl``, append-only.
 
     Attributes:
@@ -44,16 +48,16 @@ class Response(Frozen):
 
     id: str
     text: str
-    choice_logprobs: tuple[float, ...] | None = None
+    choice_logprobs: tuple[Real, ...] | None = None
     choice_is_greedy: tuple[bool, ...] | None = None
-    prompt_tokens: int = 0
-    output_tokens: int = 0
-    seconds: float = 0.0
+    prompt_tokens: Whole = 0
+    output_tokens: Whole = 0
+    seconds: Real = 0.0
     demonstrations: tuple[str, ...] = ()
     passages: tuple[str, ...] = ()
-    margin: float | None = None
+    margin: Real | None = None
     truncated: bool = False
-    left_out: int = 0
+    left_out: Whole = 0
     refused: str = ""
 
 
@@ -64,7 +68,7 @@ class ItemInput(Frozen):
     input: str
 
 
-class ItemScore(Frozen):
+class ItemScore(Finite):
     """How one item came out: a line of ``scores.jsonl``.
 
     Attributes:
@@ -87,20 +91,20 @@ class ItemScore(Frozen):
     reference: str
     prediction: str
     input_sha256: str = ""
-    sums: dict[str, tuple[float, ...]] = Field(default_factory=dict)
+    sums: dict[str, tuple[Real, ...]] = Field(default_factory=dict)
 
 
-class CurvePoint(Frozen):
+class CurvePoint(Finite):
     """A point of a training curve; a loss that was not measured at this step is None."""
 
-    step: int
-    epoch: float
-    train_loss: float | None = None
-    validation_loss: float | None = None
-    learning_rate: float | None = None
+    step: Whole
+    epoch: Real
+    train_loss: Real | None = None
+    validation_loss: Real | None = None
+    learning_rate: Real | None = None
 
 
-class Cost(Frozen):
+class Cost(Finite):
     """What an arm cost, measured. Reused work keeps the cost it once had. None: not measured.
 
     Attributes:
@@ -118,20 +122,20 @@ class Cost(Frozen):
         items_per_second: in batches.
     """
 
-    train_seconds: float | None = None
-    index_seconds: float | None = None
-    answer_seconds: float | None = None
-    peak_memory_bytes: int | None = None
-    trainable_parameters: int | None = None
-    artifact_bytes: int | None = None
-    prompt_tokens: float | None = None
-    output_tokens: float | None = None
-    latency_p50_seconds: float | None = None
-    latency_p95_seconds: float | None = None
-    items_per_second: float | None = None
+    train_seconds: Real | None = None
+    index_seconds: Real | None = None
+    answer_seconds: Real | None = None
+    peak_memory_bytes: Whole | None = None
+    trainable_parameters: Whole | None = None
+    artifact_bytes: Whole | None = None
+    prompt_tokens: Real | None = None
+    output_tokens: Real | None = None
+    latency_p50_seconds: Real | None = None
+    latency_p95_seconds: Real | None = None
+    items_per_second: Real | None = None
 
 
-class Failure(Frozen):
+class Failure(Finite):
     """Why an arm has no result."""
 
     kind: str
@@ -139,7 +143,7 @@ class Failure(Frozen):
     traceback: str = ""
 
 
-class Arm(Frozen):
+class Arm(Finite):
     """One method at one seed, or one floor: ``arm.json``, written atomically.
 
     Attributes:
@@ -160,14 +164,14 @@ class Arm(Frozen):
 
     schema_version: Literal[1] = 1
     name: FolderName
-    seed: int = 0
+    seed: Whole = 0
     floor: bool = False
     fingerprint: str = ""
     status: Literal["pending", "finished", "failed", "refused", "skipped"] = "pending"
     reason: str = ""
     scores: dict[str, float | None] = Field(default_factory=dict)
-    format_validity: float | None = None
-    recall_at_k: float | None = None
+    format_validity: Real | None = None
+    recall_at_k: Real | None = None
     cost: Cost = Cost()
     curve: tuple[CurvePoint, ...] = ()
     training: TrainingRecord | None = None
@@ -180,21 +184,21 @@ class Arm(Frozen):
         return f"{self.name}-s{self.seed}"
 
 
-class Environment(Frozen):
+class Environment(Finite):
     """Where the numbers were measured."""
 
     python: str
     platform: str
     cpu: str
-    cores: int
-    threads: int
-    memory_bytes: int
+    cores: Whole
+    threads: Whole
+    memory_bytes: Whole
     gpu: str | None
     precision: str
     libraries: dict[str, str]
 
 
-class TaskCard(Frozen):
+class TaskCard(Finite):
     """What a report says of the task.
 
     Attributes:
@@ -211,17 +215,17 @@ class TaskCard(Frozen):
     licence: str
     source: str
     sha256: str
-    train: int
-    validation: int
-    test: int
-    corpus: int
-    train_with_gold: int | None = None
+    train: Whole
+    validation: Whole
+    test: Whole
+    corpus: Whole
+    train_with_gold: Whole | None = None
     answers: dict[str, object] = Field(default_factory=dict)
     language: str = ""
     notes: tuple[str, ...] = ()
 
 
-class RunManifest(Frozen):
+class RunManifest(Finite):
     """``run.json``: the run as a whole, written atomically.
 
     Attributes:

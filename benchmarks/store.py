@@ -20,6 +20,7 @@ from typing import Any, Generic, Self, TypeVar
 import yaml
 from pydantic import ValidationError
 
+from advisor.limited_files import FileError, json_data, read_text, yaml_data
 from benchmarks.holders import holders_of, is_stopped
 from benchmarks.places import links_out_of, plain_name
 from benchmarks.plan import Plan
@@ -29,7 +30,7 @@ from strategies.artifacts import CheckedFolders, Kept
 from strategies.checked_files import write_atomic as write_atomic  # noqa: PLC0414
 from strategies.checksums import sealed, unsealed
 from strategies.data import Frozen
-from strategies.errors import RunError
+from strategies.errors import DataError, RunError
 from strategies.home import home
 from strategies.visible import shell_path
 
@@ -342,16 +343,28 @@ def read_plan(path: Path) -> Plan:
     """The plan of a YAML file.
 
     Raises:
-        RunError: the file is missing, no YAML, or not a plan; every problem is listed.
+        DataError: the file is missing, no YAML, or not a plan; every problem is listed.
     """
     try:
-        return Plan.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return Plan.model_validate(yaml_data(read_text(path)))
     except FileNotFoundError:
-        raise RunError(f"{path} is missing. A plan is made by: advisor ask --plan FILE") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RunError(f"{path} is no YAML text: {error}") from None
+        raise DataError(f"{path} is missing. A plan is made by: advisor ask --plan FILE") from None
+    except FileError as error:
+        raise DataError(f"{path} is no YAML text that can be used: {error}") from None
     except ValidationError as error:
-        raise RunError(f"{path} is no plan: {_problems(error)}") from None
+        raise DataError(f"{path} is no plan: {_problems(error)}") from None
+
+
+def read_plan_of_run(folder: Path) -> Plan:
+    """The plan that a run folder keeps.
+
+    Raises:
+        RunError: it is missing or damaged.
+    """
+    try:
+        return read_plan(folder / "plan.yaml")
+    except DataError as error:
+        raise RunError(f"{error}. {_HOW_MADE}") from None
 
 
 # ---------------------------------------------------------------- run folder
@@ -413,7 +426,7 @@ class RunFolder:
     @property
     def plan(self) -> Plan:
         """What runs here."""
-        return read_plan(self.path / "plan.yaml")
+        return read_plan_of_run(self.path)
 
     @property
     def manifest(self) -> RunManifest:
@@ -579,7 +592,7 @@ def read_run(folder: Path) -> Run:
     manifest = read_record(folder / "run.json", RunManifest)
     return Run(
         path=folder,
-        plan=read_plan(folder / "plan.yaml"),
+        plan=read_plan_of_run(folder),
         manifest=manifest,
         arms=tuple(_read_arm(arm_folder(folder, name)) for name in manifest.arms),
         recommendation=_read_recommendation(folder / "recommendation.json"),
@@ -627,10 +640,12 @@ def _read_recommendation(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        value = json.loads(path.read_bytes())
-    except ValueError as error:
+        value = json_data(read_text(path))
+        if not isinstance(value, dict):
+            raise FileError("it holds no JSON object")
+    except FileError as error:
         raise RunError(f"{path} is damaged: {error}. Delete it; the run stays as it is.") from None
-    return dict(value)
+    return value
 
 
 # ---------------------------------------------------------------- artifacts

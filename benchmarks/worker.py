@@ -29,7 +29,7 @@ from benchmarks.store import (
     Appender,
     ArtifactStore,
     arm_folder,
-    read_plan,
+    read_plan_of_run,
     read_record,
     write_lines,
     write_sealed,
@@ -201,7 +201,7 @@ class ArmWork:
     def __init__(self, run: Path, name: str, parts: Parts, progress: Progress) -> None:
         """The work of an arm whose ``arm.json`` says pending."""
         self.folder = arm_folder(run, name)
-        self.plan = read_plan(run / "plan.yaml")
+        self.plan = read_plan_of_run(run)
         self.arm = read_record(self.folder / "arm.json", Arm)
         self.parts = parts
         self.progress = progress
@@ -418,7 +418,7 @@ def main(arguments: Sequence[str], parts: Parts | None = None) -> int:
             arm.fail(error)
 
     channel = Channel.parse(arguments[1:])
-    serve(run, channel, lambda: used.preload(read_plan(run / "plan.yaml")), work)
+    serve(run, channel, lambda: used.preload(read_plan_of_run(run)), work)
     return 0
 
 

@@ -16,6 +16,12 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Finite(Frozen):
+    """A record without infinite or undefined numbers, which JSON cannot hold."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+
 class Example(Frozen):
     """One input with the answers that count as right.
 

@@ -174,7 +174,7 @@ def modules_of(folder: Path) -> list[dict[str, Any]]:
     try:
         modules = json.loads(path.read_text(encoding="utf-8"))
         return [{"path": str(m.get("path", "")), "type": m["type"]} for m in modules]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(
             f"{path} must list modules, each with a type, as sentence-transformers writes it: "
             f"{error!r}"

@@ -103,8 +103,9 @@ def _look_up(kinds: str) -> Callable[[object], object]:
             return value
         known: dict[str, type[Frozen]] = getattr(registry(), kinds)
         kind = value.get("kind")
-        if kind not in known:
-            raise ValueError(f"kind {kind!r} is unknown; known: {', '.join(sorted(known))}")
+        if not isinstance(kind, str) or kind not in known:
+            said = repr(kind)[:60]
+            raise ValueError(f"kind {said} is unknown; known: {', '.join(sorted(known))}")
         return known[kind].model_validate(value)
 
     return validate

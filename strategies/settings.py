@@ -6,9 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from strategies.data import Frozen
+from strategies.data import Finite
 
 Precision = Literal["fp32", "bf16"]
+
+# More of anything countable than a run can do; larger numbers are slips of the pen.
+MOST = 10**9
 
 # Raised whenever the same job may train other weights than before (`strategies.training`).
 TRAINING_VERSION = 5
@@ -16,7 +19,7 @@ TRAINING_VERSION = 5
 INFERENCE_VERSION = 5
 
 
-class TrainingSettings(Frozen):
+class TrainingSettings(Finite):
     """How weights are trained; one path uses them all (`strategies.training`).
 
     Attributes:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from strategies.data import Frozen
+from strategies.data import Finite
 
 
-class RateTrial(Frozen):
+class RateTrial(Finite):
     """A short training at one learning rate.
 
     Attributes:
@@ -19,7 +19,7 @@ class RateTrial(Frozen):
     seconds: float
 
 
-class RateChoice(Frozen):
+class RateChoice(Finite):
     """A learning rate settled by a range test on validation items.
 
     Attributes:
@@ -51,7 +51,7 @@ class RateChoice(Frozen):
         return min(losses, key=lambda rate: losses[rate], default=None)
 
 
-class Scored(Frozen):
+class Scored(Finite):
     """The task's metric on validation items.
 
     Attributes:
@@ -63,7 +63,7 @@ class Scored(Frozen):
     items: tuple[float, ...] = ()
 
 
-class Attempt(Frozen):
+class Attempt(Finite):
     """One whole training.
 
     Attributes:
@@ -86,7 +86,7 @@ class Attempt(Frozen):
     seconds: float
 
 
-class TrainingRecord(Frozen):
+class TrainingRecord(Finite):
     """How trained weights came about.
 
     Attributes:

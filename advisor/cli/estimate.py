@@ -29,6 +29,7 @@ estimate_app = typer.Typer(
     no_args_is_help=True,
 )
 
+_MOST_EPOCHS = 1_000_000
 _SHAPE, _SETUP, _PROMPT = "The model by hand", "How it is run", "What a query shows"
 
 Model = Annotated[
@@ -295,8 +296,8 @@ def _train_tokens(
     """Tokens of a training, epochs counted, and how they were counted."""
     from advisor.errors import EstimateError
 
-    if epochs <= 0:
-        raise EstimateError(f"--epochs {epochs} must be above 0.")
+    if not 0 < epochs <= _MOST_EPOCHS:
+        raise EstimateError(f"--epochs {epochs} must be above 0 and at most {_MOST_EPOCHS:,}.")
     if data is None:
         return int(stated * epochs), "examples times --sequence"
     from advisor.estimates.tokens import example_tokens

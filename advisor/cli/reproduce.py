@@ -74,7 +74,7 @@ def _run_again(before: Run, folder: Path) -> None:
     from advisor.cli.screen import screen
     from benchmarks.runner import Means, Origin, refuse_other_ground, resolve, resume, run
     from benchmarks.sharding import refuse_shard
-    from benchmarks.store import ArtifactStore, read_plan, recommendation_text
+    from benchmarks.store import ArtifactStore, read_plan_of_run, recommendation_text
     from strategies.errors import RunError
     from strategies.home import HOME_VARIABLE, make_fresh_home
 
@@ -87,7 +87,7 @@ def _run_again(before: Run, folder: Path) -> None:
         raise RunError(f"{folder} holds a run that is no repetition. Name another folder: --out")
     plan = before.plan.model_copy(update={"budget_minutes": None})
     resolved = resolve(plan, console.print)
-    if begun and read_plan(folder / "plan.yaml") != resolved.plan:
+    if begun and read_plan_of_run(folder) != resolved.plan:
         raise RunError(f"{folder} repeats another run. Name another folder: --out")
     with writing(folder):
         folder.mkdir(exist_ok=True)

@@ -80,7 +80,7 @@ def _answer(before: Run, method: str, fresh: Path, folder: Path) -> None:
     from advisor.cli.bench import command_line, recorded_command, work
     from advisor.cli.screen import screen
     from benchmarks.runner import Origin, refuse_other_ground, resolve, resume, run
-    from benchmarks.store import read_plan
+    from benchmarks.store import read_plan_of_run
     from strategies.errors import RunError
 
     chosen = tuple(m for m in before.plan.methods if m.name == method)
@@ -98,7 +98,7 @@ def _answer(before: Run, method: str, fresh: Path, folder: Path) -> None:
     console = screen(err=True)
     refuse_other_ground(before)
     if (folder / "run.json").is_file():
-        if read_plan(folder / "plan.yaml") != plan:
+        if read_plan_of_run(folder) != plan:
             raise RunError(f"{folder} holds another run. Name another folder: --out")
         work(command_line(), lambda means: resume(folder, means), console)
         return

@@ -6,10 +6,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from advisor.errors import EstimateError
+from advisor.limited_files import FILE_LIMIT_BYTES, FileError, read_text, yaml_data
+
+# Texts whose tokens are counted; they are held in memory.
+_TEXT_LIMIT_BYTES = 300_000_000
 
 
 class Entry(BaseModel):
@@ -23,16 +26,25 @@ def own_text(name: str) -> str:
     return (files("advisor.estimates") / name).read_text(encoding="utf-8")
 
 
-def user_text(path: Path) -> str:
+def user_text(path: Path, limit_bytes: int = _TEXT_LIMIT_BYTES) -> str:
     """Text of a user's file.
 
     Raises:
-        EstimateError: it is not there or cannot be read.
+        EstimateError: it is not there, is too large or cannot be read.
     """
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        return read_text(path, limit_bytes)
+    except (OSError, ValueError) as error:
         raise EstimateError(f"{path} cannot be read as text: {error}. Name another file.") from None
+
+
+def user_data_text(path: Path) -> str:
+    """Text of a user's YAML or JSON file.
+
+    Raises:
+        EstimateError: it is not there, is too large or cannot be read.
+    """
+    return user_text(path, FILE_LIMIT_BYTES)
 
 
 def mapping(text: str, name: str) -> dict[str, Any]:
@@ -42,8 +54,8 @@ def mapping(text: str, name: str) -> dict[str, Any]:
         EstimateError: it is no YAML, or no mapping.
     """
     try:
-        values = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except yaml.YAMLError as error:
+        values = yaml_data(text)
+    except FileError as error:
         raise EstimateError(f"{name} is no YAML: {error}") from None
     if not isinstance(values, dict):
         raise EstimateError(f"{name} must be a mapping of names to values.")

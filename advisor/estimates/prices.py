@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from advisor.errors import EstimateError
-from advisor.estimates.catalogues import Entry, mapping, own_text, problems, user_text
+from advisor.estimates.catalogues import Entry, mapping, own_text, problems, user_data_text
 
 Kind = Literal[
     "gpu_hour",
@@ -72,7 +72,7 @@ def load_prices(path: Path | None = None) -> Prices:
     values = mapping(own_text("prices.yaml"), "prices.yaml")
     if path is None:
         return _prices(values, "prices.yaml")
-    own = _prices(mapping(user_text(path), str(path)), str(path))
+    own = _prices(mapping(user_data_text(path), str(path)), str(path))
     for kind, entries in own.model_dump(exclude_unset=True).items():
         # A user's price comes first, and so is the one taken where none is named.
         values[kind] = {**entries, **_without(values.get(kind, {}), entries)}

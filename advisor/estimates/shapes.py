@@ -6,7 +6,6 @@ Source of the layouts: the modelling files of transformers 5 (``modeling_llama.p
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import cache, cached_property
 from pathlib import Path
@@ -16,7 +15,8 @@ from typing import Any, Literal, NamedTuple
 from pydantic import Field, ValidationError
 
 from advisor.errors import EstimateError, ModelFileError
-from advisor.estimates.catalogues import Entry, mapping, own_text, problems, user_text
+from advisor.estimates.catalogues import Entry, mapping, own_text, problems, user_data_text
+from advisor.limited_files import FileError, json_data
 
 Norm = Literal["rms", "gemma", "layer"]
 Block = Literal["attention", "mlp"]
@@ -445,14 +445,14 @@ def _checked(**values: Any) -> ModelShape:
 def _json(path: Path) -> dict[str, Any]:
     again = "Name a folder with a config.json as transformers writes it."
     try:
-        text = user_text(path)
-        values = json.loads(text)
-    except EstimateError as error:
-        raise ModelFileError(str(error)) from None
-    except (ValueError, RecursionError) as error:
+        text = user_data_text(path)
+        values = json_data(text)
+    except FileError as error:
         if text.startswith(_POINTER):
             again = "It is a pointer of git-lfs: run `git lfs pull` in its folder."
         raise ModelFileError(f"{path} is no JSON: {error}. {again}") from None
+    except EstimateError as error:
+        raise ModelFileError(str(error)) from None
     if not isinstance(values, dict):
         raise ModelFileError(f"{path} must hold a JSON object. {again}")
     return values

@@ -10,6 +10,7 @@ from typing import Any
 
 from advisor.errors import EstimateError
 from advisor.estimates.catalogues import user_text
+from advisor.limited_files import json_data
 
 # "One token generally corresponds to about 4 characters of English text": OpenAI's tokenizer page
 # (platform.openai.com/tokenizer). Other languages and code take more.
@@ -138,7 +139,7 @@ def example_tokens(path: Path, tokenizer: Path | None) -> ExampleTokens:
         if not line.strip():
             continue
         try:
-            pairs.append(_pair(json.loads(line)))
+            pairs.append(_pair(json_data(line)))
         except (ValueError, TypeError, LookupError):
             wrong.append(str(number))
     if wrong or not pairs:

@@ -1,4 +1,4 @@
-"""Checks: rules in code that an open answer has to keep. Pure."""
+"""Checks: rules in code that an open answer has to keep."""
 
 from __future__ import annotations
 
@@ -9,9 +9,17 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from benchmarks.tasks.languages import fold_case, whole_phrase, word_count
+from benchmarks.tasks.limited_process import EndedError, FailedError, limited_process
+from benchmarks.tasks.problems import shown
 from strategies.data import Frozen
+from strategies.errors import DataError
 
 CheckKind = Literal["contains", "lacks", "matches", "lacks_pattern", "max_words", "min_words"]
+
+PATTERN_LIMIT_SECONDS = 5.0
+PATTERN_LIMIT_CHARACTERS = 10_000
+
+_LETTERS_TRIED = 8
 
 _FIELD_OF_KIND = {
     "contains": "any",
@@ -59,6 +67,10 @@ class Check(Frozen):
         if self.kind in ("matches", "lacks_pattern"):
             if not self.pattern:
                 raise ValueError("'pattern' is empty")
+            if len(self.pattern) > PATTERN_LIMIT_CHARACTERS:
+                raise ValueError(
+                    f"'pattern' is longer than {PATTERN_LIMIT_CHARACTERS:,} characters"
+                )
             try:
                 re.compile(self.pattern, re.MULTILINE)
             except (re.error, OverflowError, RecursionError) as error:
@@ -66,16 +78,54 @@ class Check(Frozen):
         return self
 
     def holds(self, text: str) -> bool:
-        """Whether an answer keeps this rule."""
+        """Whether an answer keeps this rule.
+
+        Raises:
+            DataError: the search for the pattern does not end in time.
+        """
         if self.kind in ("contains", "lacks"):
             found = any(_phrase(phrase).search(_plain(text)) for phrase in self.any)
             return found == (self.kind == "contains")
         if self.kind in ("matches", "lacks_pattern"):
-            found = re.search(self.pattern, text, re.MULTILINE) is not None
-            return found == (self.kind == "matches")
+            return found_in(self.pattern, text) == (self.kind == "matches")
         words = word_count(text)
         limit = self.limit or 0
         return words <= limit if self.kind == "max_words" else words >= limit
+
+
+@lru_cache(maxsize=4096)
+def found_in(pattern: str, text: str) -> bool:
+    r"""Whether a pattern is found in a text, searched in a process that can be ended.
+
+    A search in this process could not be stopped: for ``^(a+)+$`` the time doubles with every
+    "a" before another letter. The package ``regex`` has a time limit, but its ``\w`` also takes
+    the vowel signs of Hindi and 30,000 more characters that ``re`` does not, so that scores would
+    change.
+
+    Raises:
+        DataError: it does not end in time. The answer is not called wrong, since that would make
+            the score depend on the machine.
+    """
+    try:
+        found = limited_process().ask({"pattern": pattern, "text": text}, PATTERN_LIMIT_SECONDS)
+    except (EndedError, FailedError):
+        raise DataError(
+            f"The pattern {shown(pattern)} takes more than {PATTERN_LIMIT_SECONDS:g} seconds, or "
+            f"too much memory, in the text {shown(text)}. It may repeat what is itself repeated, "
+            "as in (a+)+: write it another way."
+        ) from None
+    return bool(found)
+
+
+def try_pattern(pattern: str) -> None:
+    """Search for a pattern in long runs of its own letters, where a bad one takes forever.
+
+    Raises:
+        DataError: a search does not end in time.
+    """
+    letters = dict.fromkeys(["a", *filter(str.isalnum, pattern)])
+    for letter in list(letters)[:_LETTERS_TRIED]:
+        found_in(pattern, letter * 50 + "\n" + f"{letter} " * 50 + "!")
 
 
 def _plain(text: str) -> str:

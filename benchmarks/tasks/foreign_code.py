@@ -10,11 +10,11 @@ from __future__ import annotations
 import os
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from advisor.limited_files import read_text, yaml_data
 from strategies.errors import DataError, UserError
 from strategies.hashing import sha256_of_data, sha256_of_file
 
@@ -124,7 +124,7 @@ def read_task_file(path: Path, known_metrics: Container[str]) -> TaskFile:
     path, reading = path.expanduser().resolve(), _Reading()
     try:
         config = reading.merged(path)
-    except (OSError, ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise DataError(f"lm-eval file {path} cannot be read: {error}") from error
     kwargs = config.get("dataset_kwargs")
     if isinstance(kwargs, dict):
@@ -150,7 +150,7 @@ class _Reading:
         if path in self.seen:
             raise ValueError(f"{path} is included twice")
         self.seen.append(path)
-        own = yaml.load(path.read_bytes(), Loader=self._loader(path))
+        own = yaml_data(read_text(path), {_FUNCTION: partial(self._note, path)})
         if not isinstance(own, dict):
             raise ValueError(f"{path} holds no mapping of keys to values")
         includes = own.pop("include", None) or []
@@ -162,23 +162,13 @@ class _Reading:
             found |= included
         return found | own
 
-    def _loader(self, path: Path) -> type[yaml.SafeLoader]:
-        class Loader(yaml.SafeLoader):
-            """Notes functions of one file."""
-
-        def note(loader: yaml.SafeLoader, node: yaml.Node) -> str:
-            if not isinstance(node, yaml.ScalarNode):
-                raise ValueError(f"{path}: {_FUNCTION} needs MODULE.FUNCTION")
-            name = loader.construct_scalar(node)
-            module = str(name).rpartition(".")[0].replace(".", "/")
-            file = (path.parent / f"{module}.py").resolve()
-            code = Code(f"{_FUNCTION} {name}", path, file if file.is_file() else None)
-            if code not in self.code:
-                self.code.append(code)
-            return str(name)
-
-        Loader.add_constructor(_FUNCTION, note)
-        return Loader
+    def _note(self, path: Path, name: str) -> str:
+        module = name.rpartition(".")[0].replace(".", "/")
+        file = (path.parent / f"{module}.py").resolve()
+        code = Code(f"{_FUNCTION} {name}", path, file if file.is_file() else None)
+        if code not in self.code:
+            self.code.append(code)
+        return name
 
 
 def _scripts(config: Mapping[str, Any], path: Path, known_metrics: Container[str]) -> list[Code]:

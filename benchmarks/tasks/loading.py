@@ -8,13 +8,13 @@ from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
+from advisor.limited_files import FileError, read_text, yaml_data
 from benchmarks.places import is_inside
+from benchmarks.tasks.checks import Check, try_pattern
 from benchmarks.tasks.corpus import corpus_files, read_corpus
 from benchmarks.tasks.labels import label_notes
-from benchmarks.tasks.lines import read_text
 from benchmarks.tasks.metrics import METRICS
 from benchmarks.tasks.normal_form import near_labels, normal_input, spelt_out
 from benchmarks.tasks.problems import Problems, shown
@@ -38,6 +38,7 @@ from benchmarks.tasks.task import (
 )
 from benchmarks.tasks.validation import plain_errors, yaml_line
 from strategies.data import Passage
+from strategies.errors import DataError
 from strategies.hashing import sha256_of_file
 
 SPEC_FILE = "task.yaml"
@@ -46,8 +47,6 @@ BUNDLED_FOLDERS = Path(str(package_files("benchmarks.tasks"))) / "bundled"
 # ``corpus: bundled:NAME`` is the corpus of the bundled task of that name.
 BUNDLED_CORPUS = "bundled:"
 NEXT_STEP = "Nothing was read. Correct these and run the same command again."
-
-_TAG_ERRORS = (ValueError, LookupError, AttributeError, TypeError, ArithmeticError, RecursionError)
 
 Place = tuple[str, int]
 Places = dict[Split, list[Place]]
@@ -171,6 +170,7 @@ def check_splits(spec: TaskSpec, splits: Splits, places: Places, problems: Probl
     """
     _check_ids(splits, places, problems)
     _check_leaks(splits, places, problems)
+    _check_patterns(spec, splits, places, problems)
     known = _passage_names(splits.corpus)
     for split in SPLITS:
         for place, item in zip(places[split], getattr(splits, split), strict=True):
@@ -186,9 +186,7 @@ def _spec(folder: Path, problems: Problems) -> TaskSpec:
     if _leads_out(path, folder):
         problems.add(path, _OUTSIDE)
         problems.raise_if_any()
-    text = read_text(path, problems)
-    problems.raise_if_any()
-    spec = _parse_spec(text, path, problems)
+    spec = _parse_spec(path, problems)
     if spec is None:
         problems.raise_if_any()
         raise AssertionError("a description that cannot be read is a problem")
@@ -199,18 +197,18 @@ def _spec(folder: Path, problems: Problems) -> TaskSpec:
     return spec
 
 
-def _parse_spec(text: str, path: Path, problems: Problems) -> TaskSpec | None:
+def _parse_spec(path: Path, problems: Problems) -> TaskSpec | None:
+    text = ""
     try:
-        return TaskSpec.model_validate(yaml.safe_load(text))
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else None
-        problems.add(path, f"is not YAML: {error.problem}", line)
+        text = read_text(path)
+        return TaskSpec.model_validate(yaml_data(text))
     except ValidationError as error:
         for place, said in plain_errors(error, TaskSpec):
             problems.add(path, said, yaml_line(text, place))
-    # PyYAML lets Python's own errors out of tagged scalars such as "!!int ''".
-    except (yaml.YAMLError, *_TAG_ERRORS) as error:
-        problems.add(path, f"is not YAML: {shown(str(error))}")
+    except FileError as error:
+        problems.add(path, f"is not YAML that can be used: {error.said}", error.line)
+    except OSError as error:
+        problems.add(path, f"cannot be read: {error.strerror or error}")
     return None
 
 
@@ -450,6 +448,21 @@ def _check_ids(splits: Splits, places: Places, problems: Problems) -> None:
             if (file, line) != place:
                 text = f"id {shown(item.id)} is already used at {file} line {line}"
                 problems.add(place[0], text, place[1])
+
+
+def _check_patterns(spec: TaskSpec, splits: Splits, places: Places, problems: Problems) -> None:
+    found: list[tuple[Check, str, int | None]] = [(check, SPEC_FILE, None) for check in spec.checks]
+    for split in SPLITS:
+        for place, item in zip(places[split], getattr(splits, split), strict=True):
+            found += [(check, *place) for check in item.checks]
+    first = {check.pattern: (file, line) for check, file, line in reversed(found) if check.pattern}
+    for pattern, (file, line) in first.items():
+        try:
+            try_pattern(pattern)
+        except DataError as error:
+            problems.add(file, str(error), line)
+            # Each takes seconds; thousands of them would take hours.
+            return
 
 
 def _check_leaks(splits: Splits, places: Places, problems: Problems) -> None:

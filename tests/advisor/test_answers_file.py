@@ -30,7 +30,7 @@ def _refused(tmp_path: Path, text: str) -> str:
         ("behaviour: 3", "a list such as [tone, format], not 3"),
         ("behaviour: rude", "not 'rude'. Allowed: tone, style"),
         ("schema_version: 2", "schema_version: 2 is not known here. Allowed: 1"),
-        ("tasks: 1\nknowledge: none\ntasks: 2", "answered more than once: tasks"),
+        ("tasks: 1\nknowledge: none\ntasks: 2", "line 3: 'tasks' is there twice, first in line 1"),
         ("tasks: 2026-13-45", "cannot be read as YAML"),
         ("tasks: " + "[" * 5_000, "cannot be read as YAML"),
         ("tasks: !!python/object:os.system x", "cannot be read as YAML"),
@@ -38,7 +38,7 @@ def _refused(tmp_path: Path, text: str) -> str:
         ('tasks: !!int ""', "fits no type, or not its tag"),
         ("tasks: !!bool maybe", "fits no type, or not its tag"),
         ("tasks: !!timestamp soon", "fits no type, or not its tag"),
-        ("tasks: !!map [a]", "fits no type, or not its tag"),
+        ("tasks: !!map [a]", "line 1: expected a mapping node, but found sequence"),
     ],
     ids=lambda text: text[:24],
 )
@@ -82,9 +82,9 @@ def test_a_behaviour_is_written_as_a_list_or_as_its_names(
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("start: 2026-13-45", "is no flowchart: a value fits no type"),
-        ('start: !!int ""', "is no flowchart: a value fits no type"),
-        ("start: !!bool maybe", "is no flowchart: a value fits no type"),
+        ("start: 2026-13-45", "is no flowchart: line 1: '2026-13-45' fits no type"),
+        ('start: !!int ""', "is no flowchart: line 1: '' fits no type"),
+        ("start: !!bool maybe", "is no flowchart: line 1: 'maybe' fits no type"),
         ("[" * 5_000, "is no flowchart"),
         ("- a", "expected a mapping with the keys schema_version, methods, start, nodes"),
         ("just words", "expected a mapping"),
