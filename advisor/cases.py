@@ -26,6 +26,7 @@ from advisor.language import ENGLISH, Language
 from advisor.limited_files import FileError, read_text
 from advisor.questionnaire import Answers, as_text, parse_answers, questions
 from advisor.ranking import REFERENCE
+from advisor.wording import plain_problems
 
 _FILE = "comparison.json"
 _LIMIT_BYTES = 50_000_000
@@ -299,15 +300,11 @@ def _comparison(folder: Path) -> _Comparison:
     try:
         return _Comparison.model_validate_json(text)
     except ValidationError as error:
-        problems = [_problem(p["loc"], p["msg"]) for p in error.errors()]
+        problems = plain_problems(error, _Comparison)
     more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
     raise CasesError(
         f"{_FILE} is not that of a run, or of another version: {'; '.join(problems[:3])}{more}"
     )
-
-
-def _problem(place: tuple[int | str, ...], said: str) -> str:
-    return ": ".join(filter(None, (".".join(map(str, place)), said.removeprefix("Value error, "))))
 
 
 def _answers(found: _Comparison) -> Answers:

@@ -29,6 +29,7 @@ from advisor.sizing import (
     shown_memory_share,
     tuning_cost_share,
 )
+from advisor.wording import plain_problems
 
 END = "end"
 Facts = Mapping[str, Any]
@@ -636,10 +637,7 @@ def _validated(data: dict[str, Any], origin: str) -> Flowchart:
     try:
         return Flowchart.model_validate(data)
     except ValidationError as error:
-        found = [
-            f"{'.'.join(map(str, p['loc']))}: {p['msg'].removeprefix('Value error, ')}"
-            for p in error.errors()
-        ]
+        found = plain_problems(error, Flowchart)
     raise _refusal(origin, found)
 
 

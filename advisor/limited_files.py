@@ -299,3 +299,25 @@ class _Loader(_Parts):  # type: ignore[misc]
 
 
 _Loader.add_constructor(None, _Loader.construct_undefined)
+
+
+def yaml_line(text: str, place: tuple[int | str, ...]) -> int | None:
+    """The line (from 1) of a YAML text where a place of its value stands; None when unknown."""
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except (yaml.YAMLError, RecursionError):
+        return None
+    line = None
+    for part in place:
+        if isinstance(node, yaml.MappingNode):
+            found = [(key, inner) for key, inner in node.value if key.value == str(part)]
+            if not found:
+                break
+            key, node = found[0]
+            line = key.start_mark.line + 1
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            if part >= len(node.value):
+                break
+            node = node.value[part]
+            line = node.start_mark.line + 1
+    return line

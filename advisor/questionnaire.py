@@ -23,6 +23,7 @@ from pydantic.fields import FieldInfo
 
 from advisor.errors import AnswersError
 from advisor.limited_files import read_text, yaml_data
+from advisor.wording import plain_problems
 
 if TYPE_CHECKING:
     from advisor.language import Language
@@ -460,23 +461,23 @@ def parse_answers(values: Mapping[str, Any], origin: str) -> Answers:
     try:
         return Answers.model_validate(dict(values))
     except ValidationError as error:
-        lines = [_problem(dict(part)) for part in error.errors()]
+        lines = [_problem(said) for said in plain_problems(error, Answers)]
         raise AnswersError("\n".join([f"{origin}: {len(lines)} problem(s)", *lines])) from None
 
 
-def _problem(part: Mapping[str, Any]) -> str:
-    name = str(part["loc"][0]) if part["loc"] else "the file"
+def _problem(message: str) -> str:
+    name, _, said = message.partition(": ")
     if name == "schema_version":
-        return f"  schema_version: {part['input']!r} is not known here. Allowed: 1."
-    field = questions().get(name)
+        return f"  {message}"
+    field = questions().get(name.partition(".")[0])
     if field is None:
         return f"  {name}: there is no such question. Questions: {', '.join(questions())}"
     choices = allowed(field)
     hint = f" Allowed: {', '.join(str(choice).lower() for choice in choices)}." if choices else ""
+    said = said.partition("; allowed:")[0]
     unit = f" Unit: {detail(field, 'unit')}." if detail(field, "unit") else ""
-    said = str(part["msg"]).removeprefix("Value error, ")
-    said = said.replace("a valid tuple", "a list such as [tone, format]")
-    return f"  {name}: {said}, not {part['input']!r}.{hint}{unit}"
+    said = said.replace("expected a list", "expected a list such as [tone, format]")
+    return f"  {name}: {said}.{hint}{unit}"
 
 
 def load_answers(path: Path) -> Answers:

@@ -1,138 +1,163 @@
-"""Says in plain words what is wrong with a value that a type does not take."""
+"""Says what pydantic found wrong with a value, in the words of its user."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-_SHOWN = 60
-
-# By pydantic's type of an error; in braces stands what pydantic says of it.
-_WORDS = {
-    "missing": "is missing",
-    "extra_forbidden": "is not known here",
-    "none_required": "must be left out",
-    "string_type": "must be text",
-    "string_unicode": "must be text without broken characters",
-    "string_too_short": "must have at least {min_length} character(s)",
-    "string_too_long": "must have at most {max_length} characters",
-    "string_pattern_mismatch": "must match the pattern {pattern}",
-    "bytes_type": "must be text",
-    "int_type": "must be a whole number",
-    "int_parsing": "must be a whole number",
-    "int_parsing_size": "must be a whole number with fewer digits",
-    "int_from_float": "must be a whole number",
-    "float_type": "must be a number",
-    "float_parsing": "must be a number",
-    "decimal_type": "must be a number",
-    "decimal_parsing": "must be a number",
-    "finite_number": "must be a finite number",
-    "bool_type": "must be true or false",
-    "bool_parsing": "must be true or false",
-    "greater_than": "must be above {gt}",
-    "greater_than_equal": "must be at least {ge}",
-    "less_than": "must be below {lt}",
-    "less_than_equal": "must be at most {le}",
-    "multiple_of": "must be a multiple of {multiple_of}",
-    "literal_error": "must be {expected}",
-    "enum": "must be {expected}",
-    "list_type": "must be a list",
-    "tuple_type": "must be a list",
-    "set_type": "must be a list",
-    "frozen_set_type": "must be a list",
-    "iterable_type": "must be a list",
-    "dict_type": "must be a mapping of names to values",
-    "mapping_type": "must be a mapping of names to values",
-    "model_type": "must be a mapping of names to values",
-    "model_attributes_type": "must be a mapping of names to values",
-    "dataclass_type": "must be a mapping of names to values",
-    "invalid_key": "must have text as its names",
-    "too_short": "must have at least {min_length} value(s)",
-    "too_long": "must have at most {max_length} values",
-    "missing_argument": "is missing",
-    "unexpected_keyword_argument": "is not known here",
-    "union_tag_invalid": "needs {discriminator} to be one of {expected_tags}",
-    "union_tag_not_found": "needs {discriminator}",
-    "json_invalid": "is not JSON: {error}",
-    "json_type": "must be JSON",
-    "date_type": "must be a date such as 2026-01-31",
-    "date_parsing": "must be a date such as 2026-01-31",
-    "date_from_datetime_parsing": "must be a date such as 2026-01-31",
-    "date_from_datetime_inexact": "must be a date without a time of day",
-    "datetime_type": "must be a date and time such as 2026-01-31T12:00:00",
-    "datetime_parsing": "must be a date and time such as 2026-01-31T12:00:00",
-    "datetime_from_date_parsing": "must be a date and time such as 2026-01-31T12:00:00",
-    "timezone_aware": "must be a date and time with its time zone",
-}
-# Where the value says more than its type: a missing one has none, a mapping is too long to show.
-_WITHOUT_VALUE = {"missing", "extra_forbidden", "value_error", "assertion_error", "json_invalid"}
+_SHOWN_CHARACTERS = 60
 # What pydantic calls the branches of a union is no place in a file.
-_BRANCH = re.compile(r".*[\[(].*[\])].*|function-\w+|constrained-\w+|str|int|float|bool|none")
+_BRANCH = re.compile(r"[\w-]+[\[(].*[\])]|function-\w+|constrained-\w+|str|int|float|bool")
+_Context = Mapping[str, Any]
+_Words = Callable[[Any, _Context], str]
+
+Place = tuple[int | str, ...]
 
 
-def in_words(part: Mapping[str, Any]) -> str:
-    """What is wrong with one value, without its place: "must be at least 1, not 0".
+def plain_errors(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[Place, str]]:
+    """The place of every error, and a message with the name of the field.
 
     Args:
-        part: an entry of `pydantic.ValidationError.errors`.
+        error: what pydantic raised.
+        model: what was validated; its fields are listed where one is unknown.
     """
-    kind, context = str(part["type"]), part.get("ctx") or {}
-    words = _WORDS.get(kind)
-    if words is None:
-        words = str(part["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
-        words = words.replace("Input should be", "must be").replace("Input should", "must")
-    else:
-        words = words.format_map({name: _listed(value) for name, value in context.items()})
-    value = part.get("input")
-    if kind in _WITHOUT_VALUE or isinstance(value, dict | list | tuple):
-        return words
-    return f"{words}, not {shown(value)}"
+    for entry in error.errors(include_url=False):
+        place = entry["loc"]
+        context = {**entry.get("ctx", {}), "fields": _fields(model, place[:-1])}
+        words = _WORDS.get(entry["type"], _any_other)
+        field = ".".join(str(part) for part in place if not _BRANCH.fullmatch(str(part)))
+        yield place, f"{field or 'content'}: {words(entry['input'], context)}"
 
 
-def place_of(part: Mapping[str, Any]) -> str:
-    """Where the value stands: names and positions joined by dots; "" for the whole."""
-    return ".".join(str(each) for each in part["loc"] if not _BRANCH.fullmatch(str(each)))
-
-
-def problems(error: ValidationError, whole: str = "the file") -> list[str]:
-    """Every problem with its place, each place once.
+def plain_problems(error: ValidationError, model: type[BaseModel]) -> list[str]:
+    """Every message of `plain_errors`, those of one place in one line.
 
     A value that may be of several types is wrong once for each of them: those are joined by "or".
     A list whose items are wrong is also called too short; that is left out.
-
-    Args:
-        error: from pydantic.
-        whole: what a problem of no place in particular is a problem of.
     """
     said: dict[str, list[str]] = {}
-    for part in error.errors():
-        words = said.setdefault(place_of(part), [])
-        if in_words(part) not in words:
-            words.append(in_words(part))
-    inner = [
-        place for place in said if place and not any(each.startswith(f"{place}.") for each in said)
+    for _, message in plain_errors(error, model):
+        field, _, words = message.partition(": ")
+        if words not in said.setdefault(field, []):
+            said[field].append(words)
+    return [
+        f"{field}: {' or '.join(words)}"
+        for field, words in said.items()
+        if not any(other.startswith(f"{field}.") for other in said)
     ]
-    chosen: Iterable[str] = inner or said
-    return [f"{place or whole}: {' or '.join(said[place])}" for place in chosen]
 
 
-def shown(value: object) -> str:
-    """A value as a message may quote it: on one line, and not too long."""
-    constants = {"True": "true", "False": "false", "None": "empty"}
-    text = constants.get(repr(value)) or without_controls(repr(value))
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+def _fields(model: type[BaseModel], place: Place) -> tuple[str, ...]:
+    """The fields of a model, or of the one at a place in it."""
+    found: Any = model
+    for part in place:
+        if isinstance(part, str):
+            known = getattr(found, "model_fields", {})
+            found = known[part].annotation if part in known else None
+        elif get_args(found):
+            found = get_args(found)[0]
+    return tuple(getattr(found, "model_fields", ()))
 
 
-def without_controls(text: str) -> str:
-    """Text whose unprintable characters are written as escapes, ESC as x1b after a backslash."""
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape", "surrogatepass").decode()
-        for each in text
+def _not_text(value: Any, context: _Context) -> str:
+    if value is None:
+        return "is empty; write text, or leave it out"
+    if isinstance(value, list | dict):
+        return f"holds {_kind(value)}; expected a text"
+    # YAML reads no, yes, on and 1 as something else than text: no is also Norwegian's code.
+    return f"{_shown(value)} is not text; write it in quotes"
+
+
+def _kind(value: Any) -> str:
+    return "a list" if isinstance(value, list | tuple) else "an object"
+
+
+def _named(value: Any) -> str:
+    if value is None:
+        return "is empty"
+    return (
+        f"holds {_kind(value)}" if isinstance(value, list | dict | tuple) else f"is {_shown(value)}"
     )
 
 
-def _listed(value: object) -> str:
-    return str(value).replace("'", '"') if isinstance(value, str) else str(value)
+def _unknown(value: Any, context: _Context) -> str:
+    allowed = ", ".join(context["fields"])
+    return "is no known field" + (f"; allowed: {allowed}" if allowed else "; take it out")
+
+
+def _choice(value: Any, context: _Context) -> str:
+    return f"{_named(value)}; allowed: {context.get('expected', 'another value')}"
+
+
+def _too_short(value: Any, context: _Context) -> str:
+    if not value:
+        return "is empty; write something, or leave it out"
+    return f"is too short; at least {context.get('min_length', 1)} are needed"
+
+
+def _too_long(value: Any, context: _Context) -> str:
+    return f"is too long; at most {context.get('max_length', 'fewer')} are allowed"
+
+
+def _bound(word: str, name: str) -> _Words:
+    return lambda value, context: f"{_named(value)}; it has to be {word} {context.get(name)}"
+
+
+def _expected(what: str) -> _Words:
+    return lambda value, context: f"{_named(value)}; expected {what}"
+
+
+def _own_words(value: Any, context: _Context) -> str:
+    # Our own models say what is wrong; pydantic only passes it on.
+    return str(context.get("error") or "cannot be used")
+
+
+def _any_other(value: Any, context: _Context) -> str:
+    return f"{_named(value)}, which cannot be used here"
+
+
+def _shown(value: object) -> str:
+    """A value as a message may quote it: on one line, and not too long."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
+
+
+_LIST, _OBJECT = _expected("a list"), _expected("fields with their values")
+_WHOLE, _NUMBER = _expected("a whole number"), _expected("a number")
+_YES_NO = _expected("true or false")
+
+# By the type of pydantic's error; all others are told as a value that cannot be used.
+_WORDS: dict[str, _Words] = {
+    "missing": lambda value, context: "is missing; write it",
+    "extra_forbidden": _unknown,
+    "string_type": _not_text,
+    "string_sub_type": _not_text,
+    "string_unicode": _expected("whole characters"),
+    "string_too_short": _too_short,
+    "string_too_long": _too_long,
+    "too_short": _too_short,
+    "too_long": _too_long,
+    "literal_error": _choice,
+    "enum": _choice,
+    "none_required": _expected("nothing"),
+    "greater_than": _bound("greater than", "gt"),
+    "greater_than_equal": _bound("at least", "ge"),
+    "less_than": _bound("less than", "lt"),
+    "less_than_equal": _bound("at most", "le"),
+    "finite_number": _expected("a finite number"),
+    "value_error": _own_words,
+    "assertion_error": _own_words,
+} | {
+    kind: words
+    for words, kinds in (
+        (_LIST, "list_type tuple_type set_type frozen_set_type iterable_type"),
+        (_OBJECT, "dict_type mapping_type model_type model_attributes_type dataclass_type"),
+        (_WHOLE, "int_type int_parsing int_parsing_size int_from_float"),
+        (_NUMBER, "float_type float_parsing decimal_type decimal_parsing"),
+        (_YES_NO, "bool_type bool_parsing"),
+    )
+    for kind in kinds.split()
+}

@@ -10,7 +10,6 @@ import fcntl
 import json
 import logging
 import os
-import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import yaml
 from pydantic import ValidationError
 
 from advisor.limited_files import FileError, json_data, read_text, yaml_data
+from advisor.wording import plain_problems
 from benchmarks.holders import holders_of, is_stopped
 from benchmarks.places import links_out_of, plain_name
 from benchmarks.plan import Plan
@@ -38,7 +38,6 @@ log = logging.getLogger(__name__)
 T = TypeVar("T", bound=Frozen)
 
 # How pydantic names the branches of a union of types that `benchmarks.plan` uses.
-_BRANCH = re.compile(r"constrained-|literal\[")
 _HOW_MADE = "A run folder is made by: advisor bench PLAN --out FOLDER"
 INPUTS = "inputs.jsonl"
 ANSWER_FILES = ("responses.jsonl", "free.jsonl", "latency.jsonl")
@@ -80,8 +79,9 @@ def read_record(path: Path, model: type[T]) -> T:
     except FileNotFoundError:
         raise RunError(f"{path} is missing. {_HOW_MADE}") from None
     except ValueError as error:
-        problems = _problems(error) if isinstance(error, ValidationError) else str(error)
-        raise RunError(f"{path} is damaged: {problems}. {_how_to_mend(path)}") from None
+        known = isinstance(error, ValidationError)
+        said = "; ".join(plain_problems(error, model)) if known else str(error)
+        raise RunError(f"{path} is damaged: {said}. {_how_to_mend(path)}") from None
 
 
 def _how_to_mend(path: Path) -> str:
@@ -89,24 +89,6 @@ def _how_to_mend(path: Path) -> str:
         return _HOW_MADE
     run = shell_path(path.parents[2])
     return f"Run: advisor bench --resume {run} (sets it aside and keeps the answers)"
-
-
-def _problems(error: ValidationError) -> str:
-    """Every problem with its place and, where it is a plain value, what stands there."""
-    said: dict[str, list[str]] = {}
-    given: dict[str, str] = {}
-    for part in error.errors():
-        # What pydantic calls the branches of a union is no place in the file.
-        places = [str(each) for each in part["loc"] if not _BRANCH.match(str(each))]
-        place = ".".join(places) or "whole"
-        said.setdefault(place, []).append(part["msg"].removeprefix("Value error, "))
-        if isinstance(part["input"], str | int | float):
-            given[place] = f", not {shown(part['input'])}"
-    # A list whose items are wrong is also called too short, though it is not.
-    within = [place for place in said if not any(each.startswith(f"{place}.") for each in said)]
-    return "; ".join(
-        f"{place}: {' or '.join(said[place])}{given.get(place, '')}" for place in within
-    )
 
 
 # ---------------------------------------------------------------- lines
@@ -352,7 +334,7 @@ def read_plan(path: Path) -> Plan:
     except FileError as error:
         raise DataError(f"{path} is no YAML text that can be used: {error}") from None
     except ValidationError as error:
-        raise DataError(f"{path} is no plan: {_problems(error)}") from None
+        raise DataError(f"{path} is no plan: {'; '.join(plain_problems(error, Plan))}") from None
 
 
 def read_plan_of_run(folder: Path) -> Plan:

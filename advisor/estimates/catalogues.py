@@ -6,7 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from advisor.errors import EstimateError
 from advisor.limited_files import FILE_LIMIT_BYTES, FileError, read_text, yaml_data
@@ -60,12 +60,3 @@ def mapping(text: str, name: str) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise EstimateError(f"{name} must be a mapping of names to values.")
     return values
-
-
-def problems(error: ValidationError) -> str:
-    """Every problem of an entry, with its place."""
-    found = (
-        ".".join(str(part) for part in e["loc"]) + ": " + e["msg"].removeprefix("Value error, ")
-        for e in error.errors()
-    )
-    return "; ".join(found)

@@ -9,7 +9,8 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from advisor.errors import EstimateError
-from advisor.estimates.catalogues import Entry, mapping, own_text, problems, user_data_text
+from advisor.estimates.catalogues import Entry, mapping, own_text, user_data_text
+from advisor.wording import plain_problems
 
 Kind = Literal[
     "gpu_hour",
@@ -88,5 +89,6 @@ def _prices(values: dict[str, Any], name: str) -> Prices:
     try:
         return Prices(**values)
     except (ValidationError, TypeError) as error:
-        told = problems(error) if isinstance(error, ValidationError) else str(error)
+        known = isinstance(error, ValidationError)
+        told = "; ".join(plain_problems(error, Prices)) if known else str(error)
         raise EstimateError(f"{name}: {told}") from None

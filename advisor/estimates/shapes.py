@@ -15,8 +15,9 @@ from typing import Any, Literal, NamedTuple
 from pydantic import Field, ValidationError
 
 from advisor.errors import EstimateError, ModelFileError
-from advisor.estimates.catalogues import Entry, mapping, own_text, problems, user_data_text
+from advisor.estimates.catalogues import Entry, mapping, own_text, user_data_text
 from advisor.limited_files import FileError, json_data
+from advisor.wording import plain_problems
 
 Norm = Literal["rms", "gemma", "layer"]
 Block = Literal["attention", "mlp"]
@@ -439,7 +440,9 @@ def _checked(**values: Any) -> ModelShape:
     try:
         return ModelShape(**values)
     except ValidationError as error:
-        raise EstimateError(f"{values['name']}: {problems(error)}") from None
+        raise EstimateError(
+            f"{values['name']}: {'; '.join(plain_problems(error, ModelShape))}"
+        ) from None
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from advisor.wording import plain_errors
 from benchmarks.tasks.lines import read_document, read_lines
 from benchmarks.tasks.problems import Problems, shown
 from benchmarks.tasks.reading import parse_json, unusable
-from benchmarks.tasks.validation import plain_errors
 from benchmarks.tasks.webpages import html_blocks
 from strategies.data import Passage
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from advisor.limited_files import FileError, read_text, yaml_data
+from advisor.limited_files import FileError, read_text, yaml_data, yaml_line
+from advisor.wording import plain_errors
 from benchmarks.places import is_inside
 from benchmarks.tasks.checks import Check, try_pattern
 from benchmarks.tasks.corpus import corpus_files, read_corpus
@@ -36,7 +37,6 @@ from benchmarks.tasks.task import (
     build_task,
     combined_sha256,
 )
-from benchmarks.tasks.validation import plain_errors, yaml_line
 from strategies.data import Passage
 from strategies.errors import DataError
 from strategies.hashing import sha256_of_file

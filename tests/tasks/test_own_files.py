@@ -17,13 +17,14 @@ from pydantic_core._pydantic_core import list_all_errors
 from typer.testing import CliRunner
 
 from advisor.cli.app import app
+from advisor.limited_files import yaml_line
+from advisor.wording import plain_errors
 from benchmarks.tasks.corpus import read_corpus, split_html
 from benchmarks.tasks.loading import load_folder
 from benchmarks.tasks.metrics import METRICS, field_f1
 from benchmarks.tasks.problems import Problems
 from benchmarks.tasks.scaffold import guess_kind
 from benchmarks.tasks.task import SPLITS, Item, Kind, Task
-from benchmarks.tasks.validation import plain_errors, yaml_line
 from strategies.errors import DataError
 
 CASES = Path(__file__).parent.parent / "cases"
