@@ -79,9 +79,10 @@ def read_record(path: Path, model: type[T]) -> T:
     except FileNotFoundError:
         raise RunError(f"{path} is missing. {_HOW_MADE}") from None
     except ValueError as error:
-        known = isinstance(error, ValidationError)
-        said = "; ".join(plain_problems(error, model)) if known else str(error)
-        raise RunError(f"{path} is damaged: {said}. {_how_to_mend(path)}") from None
+        said = [str(error)]
+        if isinstance(error, ValidationError):
+            said = plain_problems(error, model)
+        raise RunError(f"{path} is damaged: {'; '.join(said)}. {_how_to_mend(path)}") from None
 
 
 def _how_to_mend(path: Path) -> str:

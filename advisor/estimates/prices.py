@@ -89,6 +89,7 @@ def _prices(values: dict[str, Any], name: str) -> Prices:
     try:
         return Prices(**values)
     except (ValidationError, TypeError) as error:
-        known = isinstance(error, ValidationError)
-        told = "; ".join(plain_problems(error, Prices)) if known else str(error)
+        told = str(error)
+        if isinstance(error, ValidationError):
+            told = "; ".join(plain_problems(error, Prices))
         raise EstimateError(f"{name}: {told}") from None
