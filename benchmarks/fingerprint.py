@@ -14,7 +14,12 @@ from benchmarks.tasks.task import Item, Task
 from strategies.data import Example, Frozen
 from strategies.hashing import sha256_of_data, sha256_of_file
 from strategies.method import Method, Prompting
-from strategies.settings import INFERENCE_VERSION, TRAINING_VERSION, Precision
+from strategies.settings import (
+    INFERENCE_VERSION,
+    RATE_SEARCH_VERSION,
+    TRAINING_VERSION,
+    Precision,
+)
 
 SCHEMA_VERSION = 1
 # Raised whenever the scores of the same answers change.
@@ -51,10 +56,18 @@ def weights_fingerprint(setting: Setting, task: Task, method: Method, seed: int 
         {
             **_validated(setting, task, method),
             "training_version": TRAINING_VERSION,
+            **_searched(method),
             "weights": method.weights.model_dump(mode="json"),
             "seed": seed,
         }
     )
+
+
+def _searched(method: Method) -> dict[str, int]:
+    """What settles a learning rate that the plan leaves open."""
+    settings = method.weights.training
+    automatic = settings is not None and settings.learning_rate == "auto"
+    return {"rate_search_version": RATE_SEARCH_VERSION} if automatic else {}
 
 
 def start_fingerprint(setting: Setting, task: Task, method: Method, seed: int) -> str:

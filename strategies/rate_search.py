@@ -58,7 +58,9 @@ def choose_rate(
     trainings = _ShortTrainings(job, folder, progress)
     search = Search(scratch / "trials.jsonl")
     first = job.weights.first_rate(trainings.model.config)
-    trials = search.run(geometric(_RATE, first, _FACTOR, _MOST_TRIALS), trainings.measure)
+    # A rate at which the model only gets worse is too high, however it compares with others.
+    propose = geometric(_RATE, first, _FACTOR, _MOST_TRIALS, below=trainings.start_loss)
+    trials = search.run(propose, trainings.measure)
     earlier = sum(trial.seconds for trial in trials) - trainings.seconds
     choice = _choice(first, trials, trainings, earlier + time.perf_counter() - start)
     del trainings
@@ -86,23 +88,20 @@ class _ShortTrainings:
         self.seconds = 0.0
         self._start_loss: float | None = None
 
+    def start_loss(self) -> float:
+        """Validation loss before any step, nats per token."""
+        if self._start_loss is None:
+            self._rewind()
+            self._start_loss = mean_loss(self._trainer(self._job.at_rate(1.0)).validation_losses())
+        return self._start_loss
+
     def measure(self, point: Point) -> Measured:
         """Lowest validation loss of a short training, nats per token; its items are in nats."""
         began = time.perf_counter()
         self._rewind()
         job = self._job.at_rate(float(point[_RATE]))
-        trainer = SeededTrainer(
-            model=self.model,
-            args=training_arguments(
-                job, self._examples, self._validation, self._folder, keep=False
-            ),
-            train_dataset=self._examples,
-            eval_dataset=self._validation,
-            data_collator=collator(job, self.model),
-        )
-        if self._start_loss is None:
-            self._start_loss = mean_loss(trainer.validation_losses())
-        guard = SpikeGuard(self._start_loss, job.settings.batch_size)
+        guard = SpikeGuard(self.start_loss(), job.settings.batch_size)
+        trainer = self._trainer(job)
         short = _Short(trainer, self.steps, self._every, self._progress)
         trainer.add_callback(guard)
         trainer.add_callback(short)
@@ -111,6 +110,17 @@ class _ShortTrainings:
         if guard.spiked(trainer.state.log_history) or not short.best:
             return Measured(value=None)
         return Measured(value=mean_loss(short.best), items=tuple(loss.nats for loss in short.best))
+
+    def _trainer(self, job: TrainingJob) -> SeededTrainer:
+        return SeededTrainer(
+            model=self.model,
+            args=training_arguments(
+                job, self._examples, self._validation, self._folder, keep=False
+            ),
+            train_dataset=self._examples,
+            eval_dataset=self._validation,
+            data_collator=collator(job, self.model),
+        )
 
     def _rewind(self) -> None:
         import torch
@@ -151,6 +161,7 @@ def _choice(
     margin, error = _margin(best, second, trainings.tokens) if best and second else (None, None)
     return RateChoice(
         first_guess=first,
+        start_loss=trainings.start_loss(),
         rate=chosen_rate(trials, trainings.tokens),
         trials=tuple(
             RateTrial(rate=_rate(t), loss=t.measured.value, seconds=t.seconds) for t in trials

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -123,17 +124,24 @@ def best_trial(trials: Sequence[Trial]) -> Trial | None:
     return min(worth, key=lambda trial: trial.measured.value or 0.0, default=None)
 
 
-def geometric(name: str, first: float, factor: float, most: int) -> Propose:
+def _no_limit() -> float:
+    return math.inf
+
+
+def geometric(
+    name: str, first: float, factor: float, most: int, below: Callable[[], float] = _no_limit
+) -> Propose:
     """Proposes a setting in steps of a factor around a first guess.
 
     The guess and its lower neighbour come first. While the lowest value is at an edge, the next
-    step beyond that edge follows.
+    step beyond that edge follows. While no value is low enough, ever lower settings follow.
 
     Args:
         name: of the setting.
         first: the guess, greater than 0.
         factor: ratio of neighbours, greater than 1.
         most: trials at most.
+        below: what a value has to be below to be low enough; asked after two trials.
     """
 
     def propose(trials: Sequence[Trial]) -> Point | None:
@@ -143,7 +151,7 @@ def geometric(name: str, first: float, factor: float, most: int) -> Propose:
         best = best_trial(trials)
         if len(trials) >= most:
             return None
-        if best is None:  # all diverged: go lower
+        if best is None or (best.measured.value or 0.0) >= below():
             return {name: min(values) / factor}
         value = float(best.point[name])
         if _close(value, min(values)):

@@ -15,6 +15,8 @@ MOST = 10**9
 
 # Raised whenever the same job may train other weights than before (`strategies.training`).
 TRAINING_VERSION = 5
+# Raised whenever another learning rate may be settled than before (`strategies.rate_search`).
+RATE_SEARCH_VERSION = 2
 # Raised whenever the same weights may give other answers than before (`strategies.inference`).
 INFERENCE_VERSION = 5
 
@@ -37,7 +39,7 @@ class TrainingSettings(Finite):
         patience: validations without improvement after which training stops.
     """
 
-    learning_rate: Annotated[float, Field(gt=0, le=10)] | Literal["auto"] = "auto"
+    learning_rate: Annotated[float, Field(gt=0, le=100)] | Literal["auto"] = "auto"
     epochs: int = Field(default=5, ge=1, le=1_000)
     batch_size: int = Field(default=2, ge=1, le=100_000)
     warmup_share: float = Field(default=0.1, ge=0, lt=1)

@@ -24,6 +24,7 @@ class RateChoice(Finite):
 
     Attributes:
         first_guess: from the model's width and family.
+        start_loss: validation loss before any step, nats per token; None in older records.
         rate: the one that was chosen: that of the lowest loss, or the next lower one if its loss
             is within one standard error.
         trials: in the order in which they were made.
@@ -36,6 +37,7 @@ class RateChoice(Finite):
     """
 
     first_guess: float
+    start_loss: float | None = None
     rate: float
     trials: tuple[RateTrial, ...]
     steps: int

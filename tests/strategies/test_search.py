@@ -37,6 +37,22 @@ def test_the_search_goes_on_beyond_an_edge_until_the_lowest_value_has_two_neighb
     assert max(rates(trials)) > 1.1 * lowest
 
 
+def test_while_no_value_is_low_enough_lower_settings_follow(tmp_path: Path) -> None:
+    # As full fine-tuning of a 0.5B model did: three rates were worse than no training at all.
+    losses = {5.3e-5: 0.858, 1.325e-5: 0.835, 3.3125e-6: 0.938, 8.28125e-7: 0.62}
+
+    def measure(point: Point) -> Measured:
+        value = next((v for rate, v in losses.items() if math.isclose(rate, point["rate"])), 0.7)
+        return Measured(value=value)
+
+    propose = geometric("rate", 5.3e-5, 4, 6, below=lambda: 0.769)
+    trials = Search(tmp_path / "t.jsonl").run(propose, measure)
+    best = best_trial(trials)
+    assert best is not None
+    assert best.point["rate"] == pytest.approx(8.28125e-7)
+    assert len(trials) == 5
+
+
 def test_where_every_trial_diverges_lower_values_are_tried_up_to_the_limit(tmp_path: Path) -> None:
     def diverge(point: Point) -> Measured:
         return Measured(value=None)
