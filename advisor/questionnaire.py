@@ -331,7 +331,7 @@ class Answers(BaseModel):
         name = info.field_name
         if isinstance(value, bool) and name is not None and not allowed(cls.model_fields[name]):
             text = _kind(cls.model_fields[name]) is str
-            raise ValueError("expected a name" if text else "expected a number")
+            raise ValueError(f"is {value}; expected a {'name' if text else 'number'}")
         return value
 
     @field_validator("behaviour", "failures", mode="before")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -44,10 +44,18 @@ def plain_problems(error: ValidationError, model: type[BaseModel]) -> list[str]:
         if words not in said.setdefault(field, []):
             said[field].append(words)
     return [
-        f"{field}: {' or '.join(words)}"
+        f"{field}: {_joined(words)}"
         for field, words in said.items()
         if not any(other.startswith(f"{field}.") for other in said)
     ]
+
+
+def _joined(words: Sequence[str]) -> str:
+    """What several types want of one value, which is named once."""
+    if len(words) == 1:
+        return words[0]
+    leads, tails = zip(*(each.partition("; ")[::2] for each in words), strict=True)
+    return f"{leads[0]}; {' or '.join(tails)}" if len(set(leads)) == 1 else " or ".join(words)
 
 
 def _fields(model: type[BaseModel], place: Place) -> tuple[str, ...]:
@@ -103,7 +111,12 @@ def _too_long(value: Any, context: _Context) -> str:
 
 
 def _bound(word: str, name: str) -> _Words:
-    return lambda value, context: f"{_named(value)}; it has to be {word} {context.get(name)}"
+    return lambda value, context: f"{_named(value)}; it has to be {word} {_number(context, name)}"
+
+
+def _number(context: _Context, name: str) -> str:
+    bound = context.get(name)
+    return f"{bound:g}" if isinstance(bound, float) else str(bound)
 
 
 def _expected(what: str) -> _Words:

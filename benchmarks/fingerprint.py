@@ -23,7 +23,7 @@ from strategies.settings import (
 
 SCHEMA_VERSION = 1
 # Raised whenever the scores of the same answers change.
-SCORING_VERSION = 4
+SCORING_VERSION = 5
 
 
 class Setting(Frozen):

@@ -43,6 +43,11 @@ def prompt(text: str, usual: str) -> str:
     return str(typer.prompt(visible(text), default=visible(usual)))
 
 
+def confirm(text: str) -> bool:
+    """Whether the user says yes; asked on standard error."""
+    return typer.confirm(visible(text), err=True)
+
+
 def seen_through(error: BaseException) -> None:
     """Make the message of a wrong call visible, before typer prints it with its own console."""
     if hasattr(error, "format_message") and isinstance(getattr(error, "message", None), str):

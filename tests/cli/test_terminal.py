@@ -42,6 +42,8 @@ PIECES = (
     ":smile:",
 )
 HOSTILE = " ".join(PIECES)
+# Runs and arms are folders: a name that no folder has is refused before anything is shown.
+NAME = "".join(c for c in HOSTILE if c not in "/\\\x7f" and ord(c) >= 32)
 SEEN = (
     r"\x1b]0;owned\x07 \x1b[2J [red]x[/red] [link=http://evil]x[/link] \x9b31m \u202egnp.exe "
     r"over\rwritten [/nonsense] :smile:"
@@ -264,7 +266,7 @@ def test_runs_of_strangers_are_compared_and_reported_harmlessly(
         Made("full", status="failed", failure=Failure(kind=HOSTILE, message=HOSTILE)),
     ]
     for name, model in (("a", "tiny"), ("b", HOSTILE)):
-        material = Material(model=model, task=HOSTILE, title=HOSTILE, run_id=HOSTILE)
+        material = Material(model=model, task=HOSTILE, title=HOSTILE, run_id=NAME)
         make_run(tmp_path / name, arms, material)
     runs = (tmp_path / "a", tmp_path / "b")
     assert_harmless(advisor("compare", *runs, exits=0))
@@ -332,9 +334,9 @@ def test_plain_progress_of_a_hostile_arm_is_one_harmless_line() -> None:
     text = io.StringIO()
     watcher = PlainWatcher(screen(file=text))
     failed = Failure(kind="ValueError", message=f"{HOSTILE}\nlora-s0: accuracy 1.000")
-    watcher.started(Arm(name=HOSTILE), 1, 2)
-    watcher.advanced(Arm(name=HOSTILE), HOSTILE, 1, 3)
-    watcher.ended(Arm(name=HOSTILE, status="failed", failure=failed))
+    watcher.started(Arm(name=NAME), 1, 2)
+    watcher.advanced(Arm(name=NAME), HOSTILE, 1, 3)
+    watcher.ended(Arm(name=NAME, status="failed", failure=failed))
     assert_harmless(text.getvalue())
     # A second line in the message does not pass for a result.
     assert "\nlora-s0: accuracy" not in text.getvalue()
@@ -359,7 +361,7 @@ on = screen()
 assert on.is_terminal
 with live(on) as progress:
     watcher = LiveWatcher(progress)
-    arm = Arm(name=TEXT, status="failed", failure=Failure(kind="x", message=TEXT))
+    arm = Arm(name=NAME, status="failed", failure=Failure(kind="x", message=TEXT))
     watcher.started(arm, 1, 1)
     watcher.advanced(arm, TEXT, 1, 2)
     progress.refresh()
@@ -388,7 +390,7 @@ def on_a_terminal(*arguments: str) -> str:
 
 def test_on_a_real_terminal_bars_tables_and_texts_are_harmless(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
-    script.write_text(f"TEXT = {HOSTILE!r}\n{_ON_A_TERMINAL}", encoding="utf-8")
+    script.write_text(f"TEXT = {HOSTILE!r}\nNAME = {NAME!r}\n{_ON_A_TERMINAL}", encoding="utf-8")
     said = on_a_terminal(str(script))
     assert_harmless(said)
     assert said.count(r"\x1b]0;owned\x07") >= 7
@@ -486,6 +488,9 @@ _ELSEWHERE = {
     "benchmarks/tasks/authoring.py",
     "benchmarks/forking.py",
     "benchmarks/worker.py",
+    # Two processes of our own, which answer their parent on a pipe.
+    "benchmarks/tasks/limited_child.py",
+    "strategies/chat_template_process.py",
 }
 _THE_WAY_OUT = {"advisor/cli/output.py", "advisor/cli/screen.py"}
 _PRINTERS = {

@@ -112,7 +112,7 @@ def test_a_rate_that_the_plan_fixes_is_neither_searched_nor_lowered(
 def test_answers_after_a_training_that_diverged_can_be_written_and_read(
     tiny_model: Path, tmp_path: Path
 ) -> None:
-    method = full(learning_rate=1e30)
+    method = full(learning_rate=100.0)
     made = prepared(tiny_model, colours(), method, 0, ArtifactStore(tmp_path))
     assert made.training is not None
     assert made.training.improved is False

@@ -121,9 +121,17 @@ def test_a_file_that_is_no_plan_is_told_what_a_plan_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
-        ("epochs: 1", "epochs: 0", "epochs: Input should be greater than or equal to 1, not 0"),
-        ("learning_rate: auto", "learning_rate: fast", "or Input should be 'auto', not 'fast'"),
-        ("learning_rate: auto", "learning_rate: -1", "or Input should be 'auto', not -1"),
+        ("epochs: 1", "epochs: 0", "epochs: is 0; it has to be at least 1"),
+        (
+            "learning_rate: auto",
+            "learning_rate: fast",
+            "is 'fast'; expected a number or allowed: 'auto'",
+        ),
+        (
+            "learning_rate: auto",
+            "learning_rate: -1",
+            "is -1; it has to be greater than 0 or allowed: 'auto'",
+        ),
     ],
 )
 def test_what_is_wrong_in_a_plan_is_named_with_its_value(

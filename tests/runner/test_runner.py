@@ -387,7 +387,7 @@ def test_a_worker_ends_when_its_bench_is_killed(tmp_path: Path) -> None:
     assert given.count(b"\n") < 12
 
 
-def wait_until(holds, seconds: float = 20.0) -> None:
+def wait_until(holds, seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, "waited too long"

@@ -42,7 +42,6 @@ def secret(tmp_path: Path) -> Path:
         "corpus: {}",
         "corpus: inner/../../secret",
         "corpus: ..",
-        'corpus: "a\\0b"',
         "database: ../secret/data.db",
         "database: {}/data.db",
         "hashes: {{../secret/notes.md: ab}}",

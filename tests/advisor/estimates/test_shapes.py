@@ -284,10 +284,16 @@ POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize
         ("[1]", "must hold a JSON object"),
         (json.dumps(LLAMA | {"model_type": None}), 'has no "model_type"'),
         (json.dumps(LLAMA | {"model_type": "t5"}), "model_type 't5' is not known"),
-        (json.dumps(LLAMA | {"hidden_size": "wide"}), "hidden: Input should be a valid integer"),
-        (json.dumps(LLAMA | {"hidden_size": -64}), "hidden: Input should be greater than 0"),
-        (json.dumps(LLAMA | {"num_attention_heads": 0}), "heads: Input should be greater than 0"),
-        (json.dumps(LLAMA | {"num_hidden_layers": 10**400}), "layers: Input should be less than"),
+        (json.dumps(LLAMA | {"hidden_size": "wide"}), "hidden: is 'wide'; expected a whole number"),
+        (json.dumps(LLAMA | {"hidden_size": -64}), "hidden: is -64; it has to be greater than 0"),
+        (
+            json.dumps(LLAMA | {"num_attention_heads": 0}),
+            "heads: is 0; it has to be greater than 0",
+        ),
+        (
+            json.dumps(LLAMA | {"num_hidden_layers": 10**400}),
+            "layers: is 1.*; it has to be at most",
+        ),
         (json.dumps(LLAMA | {"vocab_size": None}), "lacks vocab_size"),
     ],
 )
