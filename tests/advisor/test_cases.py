@@ -274,7 +274,7 @@ def test_every_folder_that_cannot_be_used_is_named_in_one_message(tmp_path: Path
     assert "no run folder" in said["holidays"]
     assert "schema_version: is 2; allowed: 1" in said["newer"]
     assert "run: is missing" in said["foreign"]
-    assert "Invalid JSON" in said["garbled"]
+    assert "line 1: is not UTF-8 text" in said["garbled"]
     assert "still to run: rag" in said["interrupted"]
     assert "no method of the run has a result" in said["fruitless"]
     assert "leads without a score: raft" in said["leaderless"]

@@ -55,8 +55,8 @@ def _long(count: int) -> str:
     "query",
     [
         ENDLESS,
-        f"select {_long(400_000)} like '%' || {_long(400)} || 'b'",
-        f"select {_long(400_000)} glob '*' || {_long(400)} || 'b'",
+        "select " + " + ".join([f"({_long(400_000)} like '%' || {_long(400)} || 'b')"] * 30),
+        "select " + " + ".join([f"({_long(400_000)} glob '*' || {_long(400)} || 'b')"] * 30),
         "with recursive n(x) as (select 1 union all select x + 1 from n) "
         f"select count(replace({_long(400_000)}, 'aaa', x)) from n",
         "select " + ", ".join(["zeroblob(1000000)"] * 200),

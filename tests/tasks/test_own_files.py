@@ -139,10 +139,10 @@ BY_COLUMN = {name: {str(n): row[name] for n, row in enumerate(ROWS)} for name in
         ("jq.json", "".join(json.dumps({**row, "m": [{"a": 1}]}, indent=4) + "\n" for row in ROWS)),
         ("pretty.json", json.dumps({"data": ROWS}, indent=2)),
         ("blank_lines.jsonl", json_lines(ROWS).replace("\n", "\n\n")),
-        ("packed.jsonl.gz", gzip.compress(json_lines(ROWS).encode())),
-        ("packed.json.gz", gzip.compress(json.dumps(ROWS).encode())),
-        ("packed.csv.gz", gzip.compress(CSV.encode())),
-        ("packed.tsv.gz", gzip.compress(CSV.replace(",", "\t").encode())),
+        ("packed.jsonl.gz", gzip.compress(json_lines(ROWS).encode(), mtime=0)),
+        ("packed.json.gz", gzip.compress(json.dumps(ROWS).encode(), mtime=0)),
+        ("packed.csv.gz", gzip.compress(CSV.encode(), mtime=0)),
+        ("packed.tsv.gz", gzip.compress(CSV.replace(",", "\t").encode(), mtime=0)),
         # Google Sheets with empty rows below; R's write.csv; Excel in German.
         ("sheets.csv", CSV.replace("\n", "\r\n") + ",\r\n" * 4),
         ("r.csv", '"","text","label"\n' + "".join(f'"1","mail {n}",q{n % 3}\n' for n in range(30))),
@@ -438,7 +438,7 @@ def test_an_answer_that_shares_most_of_its_text_with_the_input_rewrites_it(
         ("a.csv", b"PK\x03\x04\x14\0\x06\0", "not a text file but a ZIP archive, or a spreadsheet"),
         ("a.jsonl", b"%PDF-1.7\n%\xe2\xe3\n", "not a text file but a PDF document"),
         ("a.csv.gz", b"text,label\n", "a.csv.gz: cannot be unpacked; pack it again"),
-        ("a.csv.gz", gzip.compress(CSV.encode())[:60], "a.csv.gz: cannot be unpacked"),
+        ("a.csv.gz", gzip.compress(CSV.encode(), mtime=0)[:60], "a.csv.gz: cannot be unpacked"),
         ("a.csv", 'text,label\n"say \\"hi\\"",b\n', r"line 2: is not CSV: a quotation mark inside"),
         ("a.csv", 'text,label\nx,y\n"open,b\n', r"line 3: is not CSV: a quoted cell that begins"),
         ("a.csv", "text,label,label\n", "line 1: a column name is used twice: 'label'"),
@@ -457,7 +457,7 @@ def test_a_packed_file_that_unpacks_to_too_much_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("benchmarks.tasks.lines.WHOLE_LIMIT_BYTES", 10_000)
-    packed = gzip.compress(("text,label\n" + "mail,q\n" * 10_000).encode())
+    packed = gzip.compress(("text,label\n" + "mail,q\n" * 10_000).encode(), mtime=0)
     with pytest.raises(DataError, match=r"a\.csv\.gz: is larger than"):
         init(tmp_path, written(tmp_path, "a.csv.gz", packed))
 
