@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import logging
 import os
 import signal
 import sys
@@ -25,6 +26,8 @@ from benchmarks.store import arm_folder
 from strategies.progress import Progress
 
 LOG = "log.txt"
+# As JSON a character takes six bytes at most, and a pipe takes 4096 in one piece.
+_NOTE_CHARACTERS = 600
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
@@ -117,8 +120,28 @@ def _work(run: Path, name: str, channel: Channel, work: Callable[[str, Progress]
     def progress(phase: str, done: int, total: int) -> None:
         channel.tell({"event": "advance", "phase": phase, "done": done, "total": total})
 
+    tell_notes(channel)
     with _beating(channel):
         work(name, progress)
+
+
+def tell_notes(channel: Channel) -> None:
+    """Let warnings of ours reach the user, and the log; those of libraries reach the log alone."""
+    for package in ("strategies", "benchmarks"):
+        for handler in (_Noting(channel), logging.StreamHandler()):
+            logging.getLogger(package).addHandler(handler)
+
+
+class _Noting(logging.Handler):
+    """Tells the bench what its user should know, such as that a damaged file is made again."""
+
+    def __init__(self, channel: Channel) -> None:
+        super().__init__(logging.WARNING)
+        self._channel = channel
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send a note; the rest of a very long one stands in the arm's log."""
+        self._channel.tell({"event": "note", "text": record.getMessage()[:_NOTE_CHARACTERS]})
 
 
 @contextmanager

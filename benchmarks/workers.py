@@ -31,6 +31,10 @@ class Watcher(Protocol):
         """An arm moved on."""
         ...
 
+    def noted(self, arm: Arm, text: str) -> None:
+        """Something happened in an arm that the user should know."""
+        ...
+
     def ended(self, arm: Arm) -> None:
         """An arm is finished, failed, refused or skipped."""
         ...
@@ -43,6 +47,9 @@ class Silent:
         """See `Watcher`."""
 
     def advanced(self, arm: Arm, phase: str, done: int, total: int) -> None:
+        """See `Watcher`."""
+
+    def noted(self, arm: Arm, text: str) -> None:
         """See `Watcher`."""
 
     def ended(self, arm: Arm) -> None:
@@ -139,6 +146,8 @@ class Workers:
                 return int(event["code"])
             if event and event["event"] == "advance":
                 self.watcher.advanced(arm, event["phase"], event["done"], event["total"])
+            if event and event["event"] == "note":
+                self.watcher.noted(arm, str(event["text"]))
             # Looks are counted, and not the clock: while this process itself is stopped, or its
             # machine sleeps, no worker is to blame.
             silent = 0.0 if event else silent + look

@@ -60,6 +60,10 @@ class LiveWatcher:
             self._phases[arm.folder] = phase, bar
         self._progress.update(self._phases[arm.folder][1], completed=done, total=total)
 
+    def noted(self, arm: Arm, text: str) -> None:
+        """See `benchmarks.workers.Watcher`."""
+        self._progress.console.print(note(arm, text))
+
     def ended(self, arm: Arm) -> None:
         """See `benchmarks.workers.Watcher`."""
         self._clear(arm)
@@ -110,10 +114,19 @@ class PlainWatcher:
             before.said = now
             self._console.print(f"  {of}: {done} of {total}, about {left:.0f} s left")
 
+    def noted(self, arm: Arm, text: str) -> None:
+        """See `benchmarks.workers.Watcher`."""
+        self._console.print(f"  {note(arm, text)}", soft_wrap=True)
+
     def ended(self, arm: Arm) -> None:
         """See `benchmarks.workers.Watcher`."""
         self._phases.pop(arm.folder, None)
         self._console.print(f"  {outcome(arm)}", soft_wrap=True)
+
+
+def note(arm: Arm, text: str) -> str:
+    """One line on what happened in an arm."""
+    return f"{arm.folder}: Note: {one_line(text)}"
 
 
 def outcome(arm: Arm) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.records import Arm
 from benchmarks.runner import arms_of, refuse_if_nothing_runs, resume, run, why_refused
-from benchmarks.store import Run, RunFolder, read_run
+from benchmarks.store import Run, RunFolder, arm_folder, read_run
 from strategies.errors import NotApplicableError, RunError
 from strategies.method import registry
 from tests.runner import material
@@ -28,6 +28,9 @@ class Notes:
 
     def started(self, arm: Arm, number: int, total: int) -> None:
         self.lines.append(f"{number}/{total} {arm.folder}")
+
+    def noted(self, arm: Arm, text: str) -> None:
+        self.lines.append(f"{arm.folder}: {text}")
 
     def advanced(self, arm: Arm, phase: str, done: int, total: int) -> None:
         self.lines.append(f"{phase} {done}/{total}")
@@ -57,6 +60,25 @@ def answers(done: Run) -> dict[str, list[tuple[str, str]]]:
         ]
         for result in done.arms
     }
+
+
+def test_what_a_worker_warns_of_reaches_the_user_and_what_libraries_say_the_log(
+    tmp_path: Path,
+) -> None:
+    notes = Notes()
+    done = bench(
+        tmp_path / "run",
+        tmp_path / "store",
+        "zero-shot",
+        variables=faulty("zero-shot-s0", "warn"),
+        watcher=notes,
+    )
+    assert done.arms[0].arm.status == "finished"
+    assert "zero-shot-s0: weights is damaged: made again" in notes.lines
+    assert not [line for line in notes.lines if "library" in line]
+    log = (arm_folder(done.path, "zero-shot-s0") / "log.txt").read_text()
+    assert "weights is damaged: made again" in log
+    assert "a library's remark" in log
 
 
 # ---------------------------------------------------------------- what runs
