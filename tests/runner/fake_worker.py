@@ -43,6 +43,12 @@ class RuleAnswerer:
             yield Response(id=item.id, text=text, prompt_tokens=7, seconds=0.5)
 
 
+_RAISED = {
+    "memory": MemoryError("9 GiB wanted"),
+    "refuse": NotApplicableError("this task is not for it"),
+}
+
+
 def befall(fault: str) -> None:
     if fault == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
@@ -65,11 +71,7 @@ def befall(fault: str) -> None:
         input("Do you wish to run the custom code? [y/N] ")
     if fault == "exit":
         os._exit(7)
-    if fault == "memory":
-        raise MemoryError("9 GiB wanted")
-    if fault == "refuse":
-        raise NotApplicableError("this task is not for it")
-    raise RuntimeError(f"{fault} happened")
+    raise _RAISED.get(fault, RuntimeError(f"{fault} happened"))
 
 
 def preload(plan: Plan) -> None:
