@@ -28,7 +28,7 @@ def plain_errors(error: ValidationError, model: type[BaseModel]) -> Iterator[tup
         place = entry["loc"]
         context = {**entry.get("ctx", {}), "fields": _fields(model, place[:-1])}
         words = _WORDS.get(entry["type"], _any_other)
-        field = ".".join(str(part) for part in place if not _BRANCH.fullmatch(str(part)))
+        field = ".".join(_in_place(part) for part in place if not _BRANCH.fullmatch(str(part)))
         yield place, f"{field or 'content'}: {words(entry['input'], context)}"
 
 
@@ -48,6 +48,11 @@ def plain_problems(error: ValidationError, model: type[BaseModel]) -> list[str]:
         for field, words in said.items()
         if not any(other.startswith(f"{field}.") for other in said)
     ]
+
+
+def _in_place(part: int | str) -> str:
+    """A name of the user's file, or what Python writes for one that cannot be printed."""
+    return part if isinstance(part, str) and part.isprintable() else repr(part)
 
 
 def _joined(words: Sequence[str]) -> str:

@@ -579,7 +579,9 @@ def load_tokenizer(resolved: ResolvedModel) -> Any:
         # which transformers leaves out when it reads the GGUF file itself.
         kind = PreTrainedTokenizerFast if resolved.from_gguf else AutoTokenizer
         tokenizer = kind.from_pretrained(resolved.path, **safe)
-    except (OSError, ValueError, ImportError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # tokenizers raises no class of its own for a file it cannot read
         what = f"The tokenizer in {resolved.path} cannot be loaded"
         raise ModelError(why_not(resolved.path, what, error)) from error
     if tokenizer.pad_token is None:

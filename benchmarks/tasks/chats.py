@@ -31,12 +31,13 @@ _ROLES = {
     "model": "assistant",
     "bot": "assistant",
 }
-_TOOL_ROLES = frozenset(
-    {"tool", "function", "function_call", "tool_call", "tool_response", "observation", "ipython"}
-)
-_TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
+# No sets: what stands in a file in place of a role may be a list, which has no hash.
+_TOOL_ROLES = (
+    "tool", "function", "function_call", "tool_call", "tool_response", "observation", "ipython",
+)  # fmt: skip
+_TEXT_PARTS = ("text", "input_text", "output_text")
 _CONTENTS = ("content", "value", "parts")
-_TOOL_PARTS = frozenset({"tool_use", "tool_result", "tool_call", "server_tool_use"})
+_TOOL_PARTS = ("tool_use", "tool_result", "tool_call", "server_tool_use")
 _TOOL_FIELDS = ("tool_calls", "function_call", "functionCall", "functionResponse")
 _TOOLS = (
     "the chat calls tools, and only answers in text can be compared; "

@@ -27,6 +27,7 @@ from benchmarks.tasks.loading import load_folder
 from benchmarks.tasks.scaffold import Source, scaffold
 from strategies.checksums import sealed
 from strategies.errors import UserError
+from strategies.model_checks import look_at_model
 from strategies.models import load_config, load_tokenizer, resolve
 from tests.comparison.runs import Made, make_run
 from tests.fuzz.mutations import VALUES, broken
@@ -224,6 +225,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _inspect(folder: Path) -> None:
+    look_at_model(str(folder))
     resolved = resolve(str(folder))
     load_config(resolved)
     load_tokenizer(resolved)
