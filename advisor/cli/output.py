@@ -43,7 +43,7 @@ def prompt(text: str, usual: str) -> str:
     return str(typer.prompt(visible(text), default=visible(usual)))
 
 
-def confirm(text: str) -> bool:
+def agreed(text: str) -> bool:
     """Whether the user says yes; asked on standard error."""
     return typer.confirm(visible(text), err=True)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from advisor.cli.output import confirm, remark
+from advisor.cli.output import agreed, remark
 
 Trust = Annotated[
     bool, typer.Option("--trust", help="Import the Python code that an lm-eval file names.")
@@ -33,7 +33,7 @@ def settle_trust(task: str, *, trust: bool) -> None:
         return
     if not trust and sys.stdin.isatty() and sys.stderr.isatty():
         remark(f"Task {task} imports Python code:\n{file.listed()}")
-        trust = confirm("It can do all that you can do. Import it?")
+        trust = agreed("It can do all that you can do. Import it?")
     if not trust:
         try:
             file.refuse_untrusted()

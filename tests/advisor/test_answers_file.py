@@ -24,8 +24,8 @@ def _refused(tmp_path: Path, text: str) -> str:
     ("text", "says"),
     [
         ("labelled_examples: yes", "labelled_examples: is True; expected a number. Unit: exam"),
-        ("labelled_examples: " + "9" * 30, "at most 1e+18"),
-        ("tasks: '" + "9" * 400 + "'", "at most 1e+18"),
+        ("labelled_examples: " + "9" * 30, "at most 1,000,000,000,000,000,000"),
+        ("tasks: '" + "9" * 400 + "'", "at most 1,000,000,000,000,000,000"),
         ("queries_per_day: .inf", "finite number"),
         ("behaviour: 3", "is 3; expected a list such as [tone, format]"),
         ("behaviour: rude", "is 'rude'. Allowed: tone, style"),

@@ -142,7 +142,7 @@ def test_fingerprints_are_pinned() -> None:
     assert zero_shot == "bf79fcb4e466b50ce0783cd912933eea936a52256128f2d8ada3f4a3326fe661"
     assert (
         scored_fingerprint("a", material.plan(), material.task(), {})
-        == "e0c5bc0ee07e9b000dc5ca9a51a8017a63c2470d6153f8a04cde82a2e2ebd5c9"
+        == "bb710fab17eaf44f36cc7adc0d3f82e19c0c1105f9b280ac1838249377ba7904"
     )
     assert weights("lora") == "d69c204219b324d55186175be55a05f49d4437c51f2b91cf32d1a00f1e87f7d7"
     assert (
