@@ -144,7 +144,7 @@ def test_fingerprints_are_pinned() -> None:
         scored_fingerprint("a", material.plan(), material.task(), {})
         == "bb710fab17eaf44f36cc7adc0d3f82e19c0c1105f9b280ac1838249377ba7904"
     )
-    assert weights("lora") == "d69c204219b324d55186175be55a05f49d4437c51f2b91cf32d1a00f1e87f7d7"
+    assert weights("lora") == "8786d9bacd74cc51c97e308bfd33f717f948386498384d0f25496426aabc6662"
     assert (
         floor_fingerprint(material.setting(), CORPUS, "majority", 1)
         == "1fa28cf61a3feee4ea25752578b9a05a47ec52f3dd91ed73f76d6afeb1e816eb"
