@@ -213,8 +213,8 @@ def _need(comparison: Comparison) -> str:
         else ""
     )
     return (
-        f", but {comparison.items} are too few items to tell whether a language model is needed: "
-        f"{may_be.a} may lead it by up to {numbers.unsigned_points(may_be.interval.high)} points"
+        f", but there are too few items to tell ({comparison.items}) whether a language model is "
+        f"needed: {may_be.a} may lead it by up to {numbers.unsigned_points(may_be.interval.high)} points"
         f"{below}."
     )
 

@@ -331,7 +331,7 @@ def test_too_few_items_are_not_said_to_show_no_need_for_a_language_model(tmp_pat
         line = floor_line(
             tmp_path / str(place), [0.0, 1.0] * 20, [1.0] * hits + [0.0] * (40 - hits)
         )
-        assert "40 are too few items to tell whether a language model is needed" in line
+        assert "too few items to tell (40) whether a language model is needed" in line
         assert "shows no need" not in line
         assert "in fewer than 80 % of such samples" in line
 
