@@ -214,8 +214,8 @@ def _need(comparison: Comparison) -> str:
     )
     return (
         f", but there are too few items to tell ({comparison.items}) whether a language model is "
-        f"needed: {may_be.a} may lead it by up to {numbers.unsigned_points(may_be.interval.high)} points"
-        f"{below}."
+        f"needed: {may_be.a} may lead it by up to "
+        f"{numbers.unsigned_points(may_be.interval.high)} points{below}."
     )
 
 
