@@ -467,6 +467,11 @@ def _regret(
             f"{compared} was recommended and has no full result here. That counts against the "
             "advice, and no regret can be computed.",
         )
+    if len(full) == 1:
+        return None, (
+            "No other method that the answers allow has a full result, so the advice is not "
+            "tested.",
+        )
     regret = measured_regret(compared, full, table)
     if regret is None:
         return None, (f"{table.unit_count} items are too few to split into halves.",)
@@ -474,7 +479,7 @@ def _regret(
 
 
 def measured_regret(name: str, rivals: Sequence[str], table: ScoreTable) -> Regret | None:
-    """Cross-fitted regret of a method; None when there are too few units to split.
+    """Cross-fitted regret of a method and its upper bound; None with too few units to split.
 
     Args:
         name: whose regret; one of `rivals`.
@@ -483,12 +488,15 @@ def measured_regret(name: str, rivals: Sequence[str], table: ScoreTable) -> Regr
     """
     labels = table.labels() if table.macro else []
     outcomes = {rival: table.outcomes(rival, table.ids, labels) for rival in rivals}
-    found = statistics.cross_fitted_regret(outcomes, name)
+    noises = {rival: table.noise(rival, table.ids, labels) for rival in rivals}
+    found = statistics.cross_fitted_regret(outcomes, name, noises)
     if found is None:
         return None
-    interval = Interval(low=found.low, high=found.high, method="bootstrap")
     return Regret(
-        naive=found.naive, cross_fitted=found.cross_fitted, interval=interval, wins=found.wins
+        naive=found.naive,
+        cross_fitted=max(0.0, found.cross_fitted),
+        at_most=found.at_most,
+        wins=found.wins,
     )
 
 
@@ -543,7 +551,7 @@ def _seed_note(seeds: Sequence[int]) -> str:
         return (
             f"Trained and drawn methods ran with {len(seeds)} seeds; item scores are means over "
             "seeds, and where several finished, intervals and tests take them for a sample of all "
-            "seeds. Regret is about these."
+            "seeds. Regret is estimated from these seeds; its upper bound counts others too."
         )
     return (
         "One seed: a claim about a trained method is about this one trained adapter or model. "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Literal
 
 from pydantic import Field
@@ -12,6 +13,9 @@ from strategies.data import Frozen
 from strategies.training_record import TrainingRecord
 
 ALPHA = 0.05
+MATTERS = 0.1
+"""A difference in score that would be worth a language model: no need of one is claimed only
+where the sample rules out that any method is better than a floor by that much."""
 
 Status = Literal["finished", "partial", "failed", "refused", "skipped", "pending"]
 Standing = Literal["leader", "tied", "behind", "ahead"]
@@ -213,11 +217,19 @@ class Frontier(Frozen):
 
 
 class Regret(Frozen):
-    """What following the advice cost, in score; `cross_fitted` is the honest figure."""
+    """What following the advice cost, in score.
+
+    Attributes:
+        naive: best score minus the recommended method's; biased upward.
+        cross_fitted: the same with the winner picked on other items than those compared on; 0
+            where that came out below 0, as no true regret is negative.
+        at_most: one-sided 95 % upper bound of the true regret.
+        wins: method to the share of random halves on which it was picked.
+    """
 
     naive: float
     cross_fitted: float
-    interval: Interval
+    at_most: float
     wins: dict[str, float]
 
 
@@ -304,6 +316,27 @@ class Comparison(Frozen):
     def method(self, name: str) -> MethodResult:
         """The result of that name."""
         return next(result for result in self.methods if result.name == name)
+
+    def may_matter(self, names: Collection[str]) -> Difference | None:
+        """The method that may still be above the best floor by what matters.
+
+        Whichever method is truly best, its own interval holds, so their number needs no
+        correction.
+
+        Args:
+            names: the methods that count.
+
+        Returns:
+            Its difference from the best floor, of several the one with the highest interval;
+            None where the sample rules out as much for all of them.
+        """
+        found = [
+            d
+            for name in names
+            for d in self.against(name)
+            if d.family == "floors" and d.b == self.best_floor and d.interval.high >= MATTERS
+        ]
+        return max(found, key=lambda d: (d.interval.high, d.a), default=None)
 
     def against(self, name: str) -> list[Difference]:
         """All differences of one method, with that method as a."""

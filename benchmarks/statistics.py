@@ -9,8 +9,8 @@ cross-fitted regret serve all metrics, clustered or not.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
@@ -29,9 +29,9 @@ from benchmarks.results import ALPHA
 Floats = NDArray[np.float64]
 CONFIDENCE = 1 - ALPHA
 POWER = 0.8
-BATCH = 500
-REGRET_DRAWS = 1000
-REGRET_SPLITS = 100
+REGRET_SPLITS = 1000
+_SPLITS_AT_ONCE = 100
+_TIE = 1e-12
 _ROUNDING = 1e-9
 _FEW_EXPECTED = 5
 _STEADY = 10
@@ -208,17 +208,6 @@ def tango_interval(only_a: int, only_b: int, items: int) -> tuple[float, float]:
     return low, high
 
 
-def mean_interval(values: Sequence[float]) -> tuple[float, float] | None:
-    """Student's interval of a mean of values in [-1, 1]; None where they do not vary.
-
-    Source: Student 1908; by scipy.
-    """
-    if len(values) < 2 or np.ptp(values) < _ROUNDING:
-        return None
-    found = stats.ttest_1samp(values, 0.0).confidence_interval(CONFIDENCE)
-    return max(-1.0, float(found.low)), min(1.0, float(found.high))
-
-
 @dataclass(frozen=True)
 class Noise:
     """What moves a score besides the items: another seed would have trained another adapter.
@@ -326,13 +315,19 @@ def seeded_p_value(a: Outcomes, b: Outcomes, noise: Noise) -> float:
     return min(1.0, 2 * float(stats.t.sf(abs(centre) / error, freedom)))
 
 
-def _difference(a: Outcomes, b: Outcomes, noise: Noise | None) -> tuple[float, float, float]:
-    """Centre, standard error and degrees of freedom of a's score minus b's."""
+def _difference(
+    a: Outcomes, b: Outcomes, noise: Noise | None, favouring: Literal[0, 1] = 0
+) -> tuple[float, float, float]:
+    """Centre, standard error and degrees of freedom of a's score minus b's.
+
+    Two units are added, each by the root of a half of what a discordant unit weighs: one on each
+    side, or both favouring a.
+    """
     units, values = a.units, _pseudo_values(a, b)
     squares = float((values**2).sum())
     # Mean square of the discordant units; a weighted one, so that none need be called concordant.
     weight = float((values**4).sum()) / squares if squares > 0 else 1.0
-    centre = float(values.sum()) / (units + 2)
+    centre = (float(values.sum()) + favouring * math.sqrt(2 * weight)) / (units + 2)
     variance = (squares + weight - (units + 2) * centre**2) / (units + 1)
     return centre, *_error(Noise(variance / (units + 2), units - 1), noise)
 
@@ -556,129 +551,118 @@ class Regret:
     Attributes:
         naive: best score minus the recommended method's, on the same items; biased upward.
         cross_fitted: the winner picked on one half and compared on the other, both ways,
-            averaged over splits; near 0 or below when nothing better can be told apart.
-        low: lower end of the bootstrap interval of `cross_fitted`.
-        high: upper end.
+            averaged over random halves. Its mean is 0 where no method is better than the
+            recommended one, so that chance often takes it below 0, which no regret is.
+        at_most: one-sided 95 % upper bound of the regret; 0 or more.
         wins: method to the share of halves on which it was picked.
     """
 
     naive: float
     cross_fitted: float
-    low: float
-    high: float
+    at_most: float
     wins: dict[str, float]
 
 
 def cross_fitted_regret(
-    outcomes: Mapping[str, Outcomes], recommended: str, seed: int = 0
+    outcomes: Mapping[str, Outcomes],
+    recommended: str,
+    noises: Mapping[str, Noise | None] | None = None,
+    seed: int = 0,
+    splits: int = REGRET_SPLITS,
 ) -> Regret | None:
     """Regret of the recommended method against the measured winner, without optimism.
 
     Methods that tie on a half share the pick, so their order does not matter.
 
+    The regret is the largest true difference of any method over the recommended one. So the
+    largest of the upper bounds of these differences bounds it: whichever method is truly best,
+    its own bound holds with 95 %, and no correction for their number is needed. A percentile
+    bootstrap of the cross-fitted figure held the true regret in .80 to .93 of simulated runs
+    (design/0015).
+
     Args:
         outcomes: the methods that may win, `recommended` among them, over the same units.
         recommended: the method that was advised.
-        seed: of the halves and the bootstrap.
+        noises: of the methods' seeds, where they have several.
+        seed: of the halves.
+        splits: how often the units are split into halves.
 
     Returns:
         None when there are fewer than `SMALLEST_SPLIT` units.
     """
-    found = regret_without_interval(outcomes, recommended, seed)
-    if found is None:
+    own = outcomes[recommended]
+    if own.units < SMALLEST_SPLIT:
         return None
-    names, methods, halves = _contest(outcomes, seed)
-    place = names.index(recommended)
-
-    def regret(weights: Floats) -> Floats:
-        return _mean_over_splits(_picks_and_scores(methods, halves, weights), place)
-
-    low, high = _percentiles(regret, methods[0].units, seed)
-    return replace(found, low=low, high=high)
-
-
-def regret_without_interval(
-    outcomes: Mapping[str, Outcomes], recommended: str, seed: int = 0
-) -> Regret | None:
-    """As `cross_fitted_regret`, a thousand times faster, its interval being nan."""
-    if outcomes[recommended].units < SMALLEST_SPLIT:
-        return None
-    names, methods, halves = _contest(outcomes, seed)
-    once = np.ones((1, methods[0].units))
-    picks, compared = _picks_and_scores(methods, halves, once)
+    noises = noises or {}
+    names = sorted(outcomes)
     scores = {name: outcomes[name].score for name in names}
+    halves = _random_halves(own.units, splits, np.random.default_rng(seed))
+    wins, regret = _over_halves([outcomes[n] for n in names], names.index(recommended), halves)
+    bounds = [
+        upper_difference(
+            outcomes[name], own, noise_between(noises.get(name), noises.get(recommended))
+        )
+        for name in names
+        if name != recommended
+    ]
     return Regret(
         naive=max(scores.values()) - scores[recommended],
-        cross_fitted=float(_mean_over_splits((picks, compared), names.index(recommended))[0]),
-        low=math.nan,
-        high=math.nan,
-        wins={name: float(share) for name, share in zip(names, picks.mean((0, 1)), strict=True)},
+        cross_fitted=regret,
+        at_most=max([0.0, regret, *bounds]),
+        wins={name: float(share) for name, share in zip(names, wins, strict=True)},
     )
 
 
-def _contest(
-    outcomes: Mapping[str, Outcomes], seed: int
-) -> tuple[list[str], list[Outcomes], Floats]:
-    """Names in order, their outcomes, and the halves on which the winner is picked."""
-    names = sorted(outcomes)
-    methods = [outcomes[name] for name in names]
-    return names, methods, _random_halves(methods[0].units, np.random.default_rng(seed))
+def upper_difference(a: Outcomes, b: Outcomes, noise: Noise | None = None) -> float:
+    """One-sided 95 % upper bound of a's score minus b's.
+
+    The two units that `difference_interval` adds, one favouring each side, both favour a here.
+    Where few units differ, a bound without them, or with one on each side, is too low: of right
+    and wrong it holds the truth in as little as .84, this one in .949 or more (enumerated over
+    10 to 400 items).
+
+    Args:
+        a: one method.
+        b: another over the same units.
+        noise: of seeds; without it the claim is about the seeds that ran.
+
+    Returns:
+        At most 1, which it is for a single unit.
+
+    Source: Tukey 1958 (jackknife); as Agresti and Coull 1998, The American Statistician
+    52:119-126, but for one side.
+    """
+    if a.units < 2:
+        return 1.0
+    centre, error, freedom = _difference(a, b, noise, favouring=1)
+    return min(1.0, centre + float(stats.t.ppf(CONFIDENCE, freedom)) * error)
 
 
-def _random_halves(units: int, rng: np.random.Generator) -> Floats:
+def _random_halves(units: int, splits: int, rng: np.random.Generator) -> Iterator[Floats]:
+    """Halves of the units as rows of 0 and 1; a block at a time, as eval sets can be large."""
     first = np.arange(units) < units // 2
-    return np.array([rng.permutation(first) for _ in range(REGRET_SPLITS)], float)
+    for start in range(0, splits, _SPLITS_AT_ONCE):
+        rows = min(_SPLITS_AT_ONCE, splits - start)
+        yield np.array([rng.permutation(first) for _ in range(rows)], float)
 
 
-def _picks_and_scores(
-    methods: Sequence[Outcomes], halves: Floats, weights: Floats
-) -> tuple[Floats, Floats]:
-    """Who is picked on a half and how all score on the other: (draws, 2 · splits, methods)."""
-    flat = (weights[:, None, :] * halves).reshape(-1, weights.shape[1])
-    shape = (len(weights), len(halves))
-    first, second = [], []
-    for method in methods:
-        totals = np.repeat(weights @ method.sums, len(halves), axis=0)
-        one = flat @ method.sums
-        first.append(method.fold_totals(one).reshape(shape))
-        second.append(method.fold_totals(totals - one).reshape(shape))
-    on_first, on_second = np.stack(first, -1), np.stack(second, -1)
-    picked_by = np.concatenate([on_first, on_second], axis=1)
-    compared_on = np.concatenate([on_second, on_first], axis=1)
-    best = picked_by >= picked_by.max(axis=-1, keepdims=True) - 1e-12
-    # On a half of which no unit was drawn nobody can be picked.
-    picks = np.where(np.isnan(picked_by), np.nan, best)
-    return picks / np.maximum(1, best.sum(axis=-1, keepdims=True)), compared_on
-
-
-def _mean_over_splits(picks_and_scores: tuple[Floats, Floats], place: int) -> Floats:
-    picks, scores = picks_and_scores
-    regrets = (picks * scores).sum(axis=-1) - scores[..., place]
-    # Where a single unit was drawn no split has two halves: nothing better can be told apart.
-    means: Floats = np.nansum(regrets, axis=1) / np.maximum(1, (~np.isnan(regrets)).sum(axis=1))
-    return means
-
-
-def _percentiles(statistic: Any, units: int, seed: int) -> tuple[float, float]:
-    result = stats.bootstrap(
-        (np.arange(units),),
-        lambda index, axis: statistic(_counts(index, units)),
-        n_resamples=REGRET_DRAWS,
-        batch=BATCH // 20,
-        confidence_level=CONFIDENCE,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    ).confidence_interval
-    return float(result.low), float(result.high)
-
-
-def _counts(index: NDArray[np.int64], width: int) -> Floats:
-    """How often each unit was drawn: (..., drawn) indices to (..., width) counts."""
-    rows = index.reshape(-1, index.shape[-1]).astype(np.int64)
-    flat = rows + width * np.arange(len(rows))[:, None]
-    counts = np.bincount(flat.ravel(), minlength=width * len(rows))
-    shaped: Floats = counts.reshape(*index.shape[:-1], width).astype(float)
-    return shaped
+def _over_halves(
+    methods: Sequence[Outcomes], recommended: int, halves: Iterable[Floats]
+) -> tuple[Floats, float]:
+    """Share of halves on which each method is picked, and the mean of the regrets there."""
+    picks, regrets = [], []
+    for block in halves:
+        one, other = (
+            np.stack([m.fold_totals(half @ m.sums) for m in methods], axis=-1)
+            for half in (block, 1 - block)
+        )
+        for picked_by, compared_on in ((one, other), (other, one)):
+            best = picked_by >= picked_by.max(axis=-1, keepdims=True) - _TIE
+            shares = best / best.sum(axis=-1, keepdims=True)
+            picks.append(shares)
+            regrets.append((shares * compared_on).sum(axis=-1) - compared_on[:, recommended])
+    wins: Floats = np.concatenate(picks).mean(axis=0)
+    return wins, float(np.concatenate(regrets).mean())
 
 
 def _sum_by_unit(columns: Floats, units: Sequence[int]) -> Floats:

@@ -6,7 +6,7 @@ compared on the same items and by the same random halves.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
@@ -17,7 +17,7 @@ from benchmarks.comparison import BASELINE, allowed_by, best_of, compare, measur
 from benchmarks.pairing import ScoreTable
 from benchmarks.portable import portable
 from benchmarks.records import RunManifest
-from benchmarks.results import Difference, Interval, MethodResult, Regret
+from benchmarks.results import ALPHA, MATTERS, Difference, Interval, MethodResult, Regret
 from benchmarks.sharding import refuse_shard
 from benchmarks.store import Run
 from strategies.data import Frozen
@@ -26,11 +26,18 @@ Verdict = Literal[
     "adapt", "no_adaptation", "no_language_model", "no_method_fits", "no_method_reaches"
 ]
 Outcome = Literal["hit", "tied", "miss", "not tested"]
+Kind = Literal["answers", "measurements", "hindsight"]
 ADVISOR = "advisor"
 RETRIEVAL = "rag"
 TUNED_WITH_RETRIEVAL = ("raft", "rag+lora")
 """The hybrid that is trained on what it will be shown goes first: it is the usual way to train."""
 TUNED_ALONE = ("lora",)
+FEWEST_TASKS = 6
+"""Of fewer tasks that all point the same way, a sign test gives p = 2 / 2^5 = .06 or more."""
+_SAME = 1e-9
+"""Regrets that differ by less are the same."""
+_ADVISORS_RULE = "What the flowchart recommends from the answers; it sees no measurement."
+_ALONE = "No other method that the answers allow has a full result."
 _HAPPENED = {
     "failed": "failed",
     "refused": "was refused",
@@ -125,9 +132,15 @@ class VerifiedRun(Frozen):
 
     Attributes:
         stored: the advice that was kept with the run; None when none was.
+        in_sample: whether the flowchart was made or corrected with this run in view; None where
+            that was not said.
         winner: the best of `rivals`; None when there is none.
         score: of the winner, with its interval.
-        rivals: methods that can win: allowed by the answers, with a full result.
+        rivals: methods that can win: allowed by the answers, with a full result. A floor is one
+            only where it stands for the advice, as nothing else can choose it.
+        lead: the winner minus the next best of `rivals`; None with fewer than two.
+        span: score of the winner minus that of the worst of `rivals`; None with fewer than two.
+        above_floor: whether any of `rivals` is separated above the best floor; None without one.
         choices: the advisor's first, then the policies'.
     """
 
@@ -141,6 +154,10 @@ class VerifiedRun(Frozen):
     score: float | None
     interval: Interval | None
     rivals: tuple[str, ...]
+    lead: Difference | None
+    span: float | None
+    above_floor: bool | None
+    in_sample: bool | None
     choices: tuple[Choice, ...]
     notes: tuple[str, ...] = ()
 
@@ -148,38 +165,91 @@ class VerifiedRun(Frozen):
         """What a policy chose here."""
         return next(choice for choice in self.choices if choice.policy == policy)
 
+    def share(self, policy: str) -> tuple[float, float] | None:
+        """A policy's regret and its upper bound, as shares of `span`.
+
+        So 0 is the best method and 1 the worst, whatever the metric; no choice can cost more. None
+        where the regret is not known, or all methods score alike.
+        """
+        regret = self.choice(policy).regret
+        if regret is None or not self.span:
+            return None
+        return min(1.0, regret.cross_fitted / self.span), min(1.0, regret.at_most / self.span)
+
 
 class Mean(Frozen):
-    """A mean over runs; its interval resamples tasks, and one task has none."""
+    """A mean regret: over tasks, of the means of their runs.
+
+    Attributes:
+        value: as a share of the way from the worst method to the best, see `VerifiedRun.share`.
+        at_most: mean of the runs' upper bounds. It bounds the true mean with at least 95 % where
+            the errors of the runs are about normal, however they depend on one another: the
+            standard error of a mean is at most the mean of the standard errors. The spans are
+            taken as they were measured.
+        points: the same in score, `value` and `at_most`; None where runs have different metrics.
+        runs: in which it is known.
+        tasks: of these runs.
+    """
 
     value: float
-    interval: Interval | None
+    at_most: float
+    points: tuple[float, float] | None
     runs: int
     tasks: int
 
 
+class Paired(Frozen):
+    """The advisor beside a policy, over the runs in which both regrets are known.
+
+    Attributes:
+        value: mean of the advisor's regret minus the policy's, as a share like `Mean.value`.
+        better: runs in which the advisor's regret is the smaller one.
+        same: runs in which both are the same.
+        worse: runs in which the advisor's is the larger one.
+        p_value: of an exact sign test over tasks; None where fewer than `FEWEST_TASKS` differ.
+    """
+
+    value: float
+    better: int
+    same: int
+    worse: int
+    p_value: float | None
+
+    @property
+    def runs(self) -> int:
+        """How many runs there are."""
+        return self.better + self.same + self.worse
+
+    @property
+    def separated(self) -> bool:
+        """Whether the sign test tells the two apart."""
+        return self.p_value is not None and self.p_value < ALPHA
+
+
 class Summary(Frozen):
-    """The advisor or a policy over all runs; regrets are shares of the score.
+    """The advisor or a policy over all runs.
 
     Attributes:
         rule: how it chooses.
-        outcomes: how often each outcome came.
-        regret: mean over the runs in which it is known; None without such a run.
-        advisor_minus: mean of the advisor's regret minus this one's, over the runs in which both
-            are known; None for the advisor itself.
-        same: runs in which it chose what the advisor chose.
-        differing: tasks in which it chose something else and `advisor_minus` is known.
+        kind: what it may look at: the answers alone, measurements too, or in hindsight the
+            measurements that it is then judged by.
+        outcomes: how often each outcome came, where it did not fall back.
         fell_back: runs in which the plain prompt stood in for what cannot be used.
+        regret: mean over the runs in which it is known, those with a fallback too; None without
+            such a run.
+        beside: the advisor beside it; None for the advisor itself and without a run in which
+            both regrets are known.
+        same: runs in which it chose what the advisor chose.
     """
 
     policy: str
     rule: str
+    kind: Kind
     outcomes: dict[Outcome, int]
-    regret: Mean | None
-    advisor_minus: Mean | None
-    same: int
-    differing: int
     fell_back: int
+    regret: Mean | None
+    beside: Paired | None
+    same: int
 
 
 class Verification(Frozen):
@@ -209,7 +279,10 @@ def in_words(verdict: str, first: str | None) -> str:
 
 
 def verify(
-    cases: Sequence[tuple[Run, Advised]], flowchart: str, flowchart_sha256: str
+    cases: Sequence[tuple[Run, Advised]],
+    flowchart: str,
+    flowchart_sha256: str,
+    in_sample: Collection[int] | None = None,
 ) -> Verification:
     """The advice for every run against what the run measured.
 
@@ -217,6 +290,8 @@ def verify(
         cases: finished runs, each with what the flowchart says of its answers.
         flowchart: where the flowchart came from.
         flowchart_sha256: of its data.
+        in_sample: places, in `cases`, of the runs that were in view while the flowchart was made
+            or corrected; None where that is not known.
 
     Raises:
         RunError: a run is a shard.
@@ -225,14 +300,19 @@ def verify(
         refuse_shard(run)
     measured = [_Case(run, advised) for run, advised in cases]
     policies = [*POLICIES, *_in_hindsight(measured)]
-    runs = tuple(_verified(case, policies) for case in measured)
-    rules = {ADVISOR: "What the flowchart recommends from the answers; it sees no measurement."}
-    rules |= {policy.name: policy.rule for policy in policies}
+    seen = [None if in_sample is None else place in in_sample for place in range(len(cases))]
+    runs = tuple(
+        _verified(case, policies).model_copy(update={"in_sample": was_seen})
+        for case, was_seen in zip(measured, seen, strict=True)
+    )
     return Verification(
         flowchart=flowchart,
         flowchart_sha256=flowchart_sha256,
         runs=runs,
-        summaries=tuple(_summary(name, rule, runs) for name, rule in rules.items()),
+        summaries=(
+            _summary(ADVISOR, _ADVISORS_RULE, "answers", runs),
+            *(_summary(policy.name, policy.rule, policy.kind, runs) for policy in policies),
+        ),
         notes=tuple(_notes(runs)),
     )
 
@@ -263,9 +343,29 @@ class _Case:
 
     @cached_property
     def regrets(self) -> dict[str, Regret | None]:
-        """The regret of every rival."""
+        """The regret of every rival; of none where there is nothing to compare it with."""
+        if len(self.rivals) < 2:
+            return {}
         table = ScoreTable(self.run.arms, self.run.manifest.task.metric)
         return {name: measured_regret(name, self.rivals, table) for name in self.rivals}
+
+    @property
+    def next_best(self) -> str | None:
+        """The best rival but the winner."""
+        return best_of([self.results[name] for name in self.rivals if name != self.winner])
+
+    @property
+    def span(self) -> float | None:
+        """Between the best and the worst rival; None with fewer than two."""
+        scores = [score for name in self.rivals if (score := self.results[name].score) is not None]
+        return max(scores) - min(scores) if len(scores) > 1 else None
+
+    @property
+    def above_floor(self) -> bool | None:
+        """Whether a rival is separated above the best floor; None without one."""
+        if self.comparison.best_floor is None:
+            return None
+        return bool(set(self.comparison.above_floor) & set(self.rivals))
 
     def can_use(self, method: str) -> bool:
         """Whether the answers allow a method and the task did not refuse it."""
@@ -299,6 +399,10 @@ def _verified(case: _Case, policies: Sequence[_Policy]) -> VerifiedRun:
         score=best.score if best else None,
         interval=best.interval if best else None,
         rivals=tuple(case.rivals),
+        lead=case.behind(case.next_best),
+        span=case.span,
+        above_floor=case.above_floor,
+        in_sample=None,
         choices=(_advisors(case), *(_choice(policy, case) for policy in policies)),
         notes=tuple(_notes_on(case)),
     )
@@ -347,12 +451,14 @@ def _good_enough(stand_in: MethodResult, case: _Case) -> tuple[Outcome, str]:
     """The test of a verdict which claims that its stand-in is good enough, not that it is best.
 
     So it is a hit when the target is reached, and tied when it is missed (or was never named)
-    but no allowed method is separated above.
+    but no allowed method is separated above. With no other method to be above, that is no test.
     """
     name, target = stand_in.name, case.advised.target
     if _reaches(stand_in, target):
         return "hit", f"{name} reaches the target of {target:g}{_how_surely(stand_in, target)}."
     said = "There is no target" if target is None else f"{name} misses the target of {target:g}"
+    if case.rivals == [name]:
+        return "not tested", f"{said}. {_ALONE}"
     above = _separated_above(name, case)
     if above:
         return "miss", f"{said}, and separated above {name}: {', '.join(above)}."
@@ -377,7 +483,8 @@ def _separated_above(name: str, case: _Case) -> list[str]:
 
 def _judged(policy: str, method: str | None, case: _Case) -> Choice:
     """A choice of a method against the winner."""
-    outcome, why = _without_result(method, case)
+    alone = case.rivals == [method]
+    outcome, why = ("not tested", _ALONE) if alone else _without_result(method, case)
     behind = case.behind(method) if outcome is None else None
     if outcome is None:
         tied = behind is not None and not behind.separated
@@ -439,11 +546,12 @@ class _Pick(NamedTuple):
 
 @dataclass(frozen=True)
 class _Policy:
-    """A rule that asks no questions."""
+    """A rule that is simpler than a flowchart."""
 
     name: str
     rule: str
     pick: Callable[[_Case], _Pick]
+    kind: Kind = "answers"
 
 
 def _choice(policy: _Policy, case: _Case) -> Choice:
@@ -472,14 +580,29 @@ def _retrieve_then_tune(case: _Case) -> _Pick:
     if score is None or (target is not None and score >= target):
         return first
     tuned = TUNED_ALONE if first.fell_back else TUNED_WITH_RETRIEVAL
-    usable = [method for method in tuned if case.can_use(method)]
-    if not usable:
+    usable = _first_usable(tuned, case)
+    if usable is None:
         return first._replace(why=f"{first.why} {' and '.join(tuned)} cannot be used.".strip())
-    ran = [method for method in usable if method in case.rivals]
     missed = "no target was named" if target is None else f"it misses the target of {target:g}"
-    return _Pick([*ran, *usable][0], f"{first.method} scores {score:.3f} and {missed}.")
+    return _Pick(usable, f"{first.method} scores {score:.3f} and {missed}.")
 
 
+def _first_usable(methods: Sequence[str], case: _Case) -> str | None:
+    """The first that can be used and ran; without one, the first that can be used."""
+    usable = [method for method in methods if case.can_use(method)]
+    ran = [method for method in usable if method in case.rivals]
+    return next(iter([*ran, *usable]), None)
+
+
+def _by_knowledge(case: _Case) -> _Pick:
+    knowledge = case.advised.answers.get("knowledge") in KNOWLEDGE
+    wanted = (*TUNED_WITH_RETRIEVAL, RETRIEVAL) if knowledge else TUNED_ALONE
+    usable = _first_usable(wanted, case)
+    return _or_plain(wanted[0], case) if usable is None else _Pick(usable)
+
+
+KNOWLEDGE = ("static", "changing")
+"""Answers to the question for knowledge that say: the model lacks facts."""
 POLICIES = (
     _always("always-ICL", "icl-nearest"),
     _always("always-RAG", RETRIEVAL),
@@ -492,13 +615,21 @@ POLICIES = (
         f"{' before '.join(TUNED_WITH_RETRIEVAL)}, and {TUNED_ALONE[0]} where nothing can be "
         "retrieved. It looks at measurements, which the advisor does not.",
         _retrieve_then_tune,
+        "measurements",
+    ),
+    _Policy(
+        "retrieval if knowledge, else LoRA",
+        "Where the answers say that the model lacks facts, whether they change or not, the first "
+        f"method with retrieval that ran: {', '.join((*TUNED_WITH_RETRIEVAL, RETRIEVAL))}. "
+        f"Otherwise {TUNED_ALONE[0]}. {BASELINE} where none of these can be used.",
+        _by_knowledge,
     ),
 )
 
 
 def _in_hindsight(cases: Sequence[_Case]) -> list[_Policy]:
     """The one method with the smallest mean regret, of those known wherever the advisor's is."""
-    tested = [case for case in cases if _advisors(case).regret is not None]
+    tested = [case for case in cases if _advisors(case).regret is not None and case.span]
     names = sorted({name for case in tested for name in case.rivals} & _allowed_anywhere(tested))
     means = {name: _mean_of(name, tested) for name in names}
     known = {name: mean for name, mean in means.items() if mean is not None}
@@ -510,7 +641,7 @@ def _in_hindsight(cases: Sequence[_Case]) -> list[_Policy]:
         f"{always.rule} The one method with the smallest mean regret, found by the same "
         "measurements: a yardstick, no policy."
     )
-    return [_Policy(always.name, rule, always.pick)]
+    return [_Policy(always.name, rule, always.pick, "hindsight")]
 
 
 def _allowed_anywhere(cases: Sequence[_Case]) -> set[str]:
@@ -518,74 +649,100 @@ def _allowed_anywhere(cases: Sequence[_Case]) -> set[str]:
 
 
 def _mean_of(method: str, cases: Sequence[_Case]) -> float | None:
-    regrets = [_choice(_always(method, method), case).regret for case in cases]
-    known = [regret.cross_fitted for regret in regrets if regret is not None]
-    return fmean(known) if len(known) == len(cases) else None
+    pairs = [(_choice(_always(method, method), case).regret, case.span) for case in cases]
+    known = [min(1.0, r.cross_fitted / span) for r, span in pairs if r is not None and span]
+    return fmean(known) if known and len(known) == len(cases) else None
 
 
 # ---------------------------------------------------------------- over all runs
 
 
-def _summary(policy: str, rule: str, runs: Sequence[VerifiedRun]) -> Summary:
+def _summary(policy: str, rule: str, kind: Kind, runs: Sequence[VerifiedRun]) -> Summary:
     choices = [run.choice(policy) for run in runs]
-    advisors = [run.choice(ADVISOR) for run in runs]
-    pairs = list(zip(advisors, choices, strict=True))
-    kinds: tuple[Outcome, ...] = ("hit", "tied", "miss", "not tested")
+    own = [choice.outcome for choice in choices if not choice.fell_back]
+    pairs = zip([run.choice(ADVISOR) for run in runs], choices, strict=True)
+    outcomes: tuple[Outcome, ...] = ("hit", "tied", "miss", "not tested")
     return Summary(
         policy=policy,
         rule=rule,
-        outcomes={kind: sum(choice.outcome == kind for choice in choices) for kind in kinds},
+        kind=kind,
+        outcomes={outcome: own.count(outcome) for outcome in outcomes},
+        fell_back=len(choices) - len(own),
         regret=_mean_regret(policy, runs),
-        advisor_minus=None if policy == ADVISOR else _advisor_minus(policy, runs),
+        beside=None if policy == ADVISOR else _beside(policy, runs),
         same=sum(one.method is not None and one.method == two.method for one, two in pairs),
-        differing=len(_differing_tasks(policy, runs)),
-        fell_back=sum(choice.fell_back for choice in choices),
     )
-
-
-def _differing_tasks(policy: str, runs: Sequence[VerifiedRun]) -> set[str]:
-    pairs = [(run.run.task.id, run.choice(ADVISOR), run.choice(policy)) for run in runs]
-    return {
-        task
-        for task, advisor, other in pairs
-        if advisor.regret and other.regret and advisor.method != other.method
-    }
 
 
 def _mean_regret(policy: str, runs: Sequence[VerifiedRun]) -> Mean | None:
-    known = [run for run in runs if run.choice(policy).regret]
+    known = [(run, share) for run in runs if (share := run.share(policy)) is not None]
     if not known:
         return None
-    return _mean([_cross_fitted(policy, run) for run in known], known)
-
-
-def _advisor_minus(policy: str, runs: Sequence[VerifiedRun]) -> Mean | None:
-    known = [run for run in runs if run.choice(policy).regret and run.choice(ADVISOR).regret]
-    if not known:
-        return None
-    return _mean([_cross_fitted(ADVISOR, run) - _cross_fitted(policy, run) for run in known], known)
-
-
-def _cross_fitted(policy: str, run: VerifiedRun) -> float:
-    regret = run.choice(policy).regret
-    assert regret is not None
-    return regret.cross_fitted
-
-
-def _mean(values: Sequence[float], runs: Sequence[VerifiedRun]) -> Mean:
-    """The mean of a value a run, runs of one task being one unit."""
-    tasks = list(dict.fromkeys(run.run.task.id for run in runs))
-    pairs = list(zip(values, runs, strict=True))
-    by_task = [fmean(value for value, run in pairs if run.run.task.id == task) for task in tasks]
-    found = statistics.mean_interval(by_task)
+    regrets = [regret for run, _ in known if (regret := run.choice(policy).regret) is not None]
+    one_metric = len({run.run.task.metric for run in runs}) == 1
+    tasks = [run.run.task.id for run, _ in known]
+    in_points = ([r.cross_fitted for r in regrets], [r.at_most for r in regrets])
     return Mean(
-        value=fmean(by_task),
-        interval=Interval(low=found[0], high=found[1], method="Student's t of tasks")
-        if found
+        value=_over_tasks([share for _, (share, _) in known], tasks),
+        at_most=_over_tasks([bound for _, (_, bound) in known], tasks),
+        points=(_over_tasks(in_points[0], tasks), _over_tasks(in_points[1], tasks))
+        if one_metric
         else None,
-        runs=len(runs),
-        tasks=len(tasks),
+        runs=len(known),
+        tasks=len(set(tasks)),
     )
+
+
+def _beside(policy: str, runs: Sequence[VerifiedRun]) -> Paired | None:
+    known = [
+        (run.run.task.id, advisor[0] - other[0])
+        for run in runs
+        if (advisor := run.share(ADVISOR)) and (other := run.share(policy))
+    ]
+    if not known:
+        return None
+    differences, tasks = [apart for _, apart in known], [task for task, _ in known]
+    better, worse = _signs(differences)
+    of_tasks = [fmean(apart for task, apart in known if task == one) for one in set(tasks)]
+    tasks_better, tasks_worse = _signs(of_tasks)
+    enough = tasks_better + tasks_worse >= FEWEST_TASKS
+    return Paired(
+        value=_over_tasks(differences, tasks),
+        better=better,
+        same=len(known) - better - worse,
+        worse=worse,
+        # McNemar's exact test is the sign test of two counts.
+        p_value=statistics.mcnemar_exact(tasks_better, tasks_worse) if enough else None,
+    )
+
+
+def _signs(differences: Sequence[float]) -> tuple[int, int]:
+    """How many lie below 0 and how many above it."""
+    return sum(d < -_SAME for d in differences), sum(d > _SAME for d in differences)
+
+
+def _over_tasks(values: Sequence[float], tasks: Sequence[str]) -> float:
+    """The mean of a value a run, runs of one task being one unit."""
+    pairs = list(zip(values, tasks, strict=True))
+    by_task = [fmean(value for value, task in pairs if task == one) for one in dict.fromkeys(tasks)]
+    return fmean(by_task)
+
+
+def simple_rules_as_good(found: Verification) -> list[Summary]:
+    """The policies whose mean regret is no larger than the advisor's, on all its tested runs.
+
+    The best method in hindsight is none of them: it was found by what it would be judged by.
+    """
+    advisor, *policies = found.summaries
+    return [
+        policy
+        for policy in policies
+        if policy.kind != "hindsight"
+        and policy.beside
+        and advisor.regret
+        and policy.beside.runs == advisor.regret.runs
+        and policy.beside.value >= -_SAME
+    ]
 
 
 # ---------------------------------------------------------------- notes
@@ -619,32 +776,40 @@ def _doubts_about_adapting(case: _Case) -> list[str]:
         )
         if name in case.results and _reaches(case.results[name], target)
     ]
-    if floor is not None and not set(case.comparison.above_floor) & set(case.rivals):
-        notes.append(
-            "No method that the answers allow is separated above the best floor without a "
-            f"language model, {floor}: this sample shows no need for one."
-        )
+    if floor is not None and not case.above_floor:
+        notes.append(_nothing_above(floor, case))
     return notes
 
 
-def _notes(runs: Sequence[VerifiedRun]) -> list[str]:
-    tested = [run for run in runs if run.choice(ADVISOR).regret]
-    left_out = [run.run.id for run in runs if run not in tested]
-    tasks = len({run.run.task.id for run in tested})
-    metrics = sorted({run.run.task.metric for run in tested})
-    one_seed = sum(run.seeds == 1 for run in runs)
-    notes = [
-        "A run that the flowchart's evidence was drawn from, or that it was corrected by, shows "
-        "that advice and measurement agree, and is no test on anything new."
-    ]
-    if tasks:
-        notes.append(
-            f"An interval over {_count(tasks, 'task')} takes them for a sample of all there are, "
-            "which they are not: it says nothing of tasks unlike them. Were all "
-            f"{tasks} to point the same way, a sign test would give p = {2.0 ** (1 - tasks):.2g}."
+def _nothing_above(floor: str, case: _Case) -> str:
+    said = (
+        "No method that the answers allow is separated above the best floor without a language "
+        f"model, {floor}"
+    )
+    may_be = case.comparison.may_matter(case.rivals)
+    if may_be is None:
+        return (
+            f"{said}, and the intervals of their leads over it end below {100 * MATTERS:g} points: "
+            "this sample shows no need for one."
         )
-    if len(metrics) > 1:
-        notes.append(f"Points of different metrics are averaged: {', '.join(metrics)}.")
+    return (
+        f"{said}, but there are too few items to tell whether one is needed: {may_be.a} leads it "
+        f"by {100 * may_be.difference:+.1f} points, and by up to {100 * may_be.interval.high:.1f} "
+        "in its 95 % interval."
+    )
+
+
+def _notes(runs: Sequence[VerifiedRun]) -> list[str]:
+    left_out = [run.run.id for run in runs if run.share(ADVISOR) is None]
+    one_seed = sum(run.seeds == 1 for run in runs)
+    notes = [_sample_note(runs)]
+    if len(left_out) < len(runs):
+        tasks = len({run.run.task.id for run in runs if run.run.id not in left_out})
+        are = "is" if tasks == 1 else "are"
+        notes.append(
+            f"{_count(tasks, 'task')} {are} no random sample of all tasks: “at most” is about "
+            "these, and nothing here is about tasks unlike them."
+        )
     if one_seed:
         notes.append(
             f"{one_seed} of {len(runs)} runs have one seed: there a trained method is one trained "
@@ -653,6 +818,21 @@ def _notes(runs: Sequence[VerifiedRun]) -> list[str]:
     if left_out:
         notes.append(f"The advisor's regret is not known, and left out: {', '.join(left_out)}.")
     return notes
+
+
+def _sample_note(runs: Sequence[VerifiedRun]) -> str:
+    seen = [run.run.id for run in runs if run.in_sample]
+    if any(run.in_sample is None for run in runs):
+        return (
+            "It was not said which runs were in view while the flowchart was made or corrected "
+            "(--in-sample). On such runs, agreement is no test on anything new."
+        )
+    if not seen:
+        return "No run was in view while the flowchart was made or corrected."
+    return (
+        "In sample are runs that were in view while the flowchart was made or corrected, so that "
+        f"their agreement is no test on anything new: {', '.join(seen)}."
+    )
 
 
 def _count(number: int, what: str) -> str:

@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 def verify(
     runs: Annotated[list[Path], typer.Argument(help="Run folders of finished benches.")],
     flowchart: Annotated[Path | None, typer.Option(help="Test this flowchart instead.")] = None,
+    in_sample: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="RUN",
+            help="A run that was in view while the flowchart was made or corrected, by its folder "
+            "or id; can be repeated. Or: all, none.",
+        ),
+    ] = None,
     report: Annotated[
         Path | None, typer.Option(help="Write a report to this .md or .html file.")
     ] = None,
@@ -34,8 +42,8 @@ def verify(
     """Test the advice: what the flowchart says today against what runs measured.
 
     The answers that came with a run go through the flowchart again; the advice that was kept
-    with it counts for nothing. Regret is what following the advice cost, in points, and stands
-    beside that of fixed policies such as always-RAG.
+    with it counts for nothing. Regret is what following the advice cost, and stands beside that
+    of simple policies such as always-RAG.
 
     For example:
 
@@ -49,7 +57,7 @@ def verify(
     need_the_extra("advisor verify", "scipy", "statsmodels", *(["matplotlib"] if report else []))
     if report is not None and report.suffix not in (".md", ".html"):
         raise AdvisorError(f"--report {report}: a report is written as .md or .html")
-    found = _verified(runs, flowchart)
+    found = _verified(runs, flowchart, in_sample)
     if report is not None:
         _write(found, report)
     if as_json:
@@ -61,15 +69,47 @@ def verify(
 # ---------------------------------------------------------------- what is verified
 
 
-def _verified(folders: list[Path], flowchart: Path | None) -> Verification:
+def _verified(
+    folders: list[Path], flowchart: Path | None, in_sample: list[str] | None
+) -> Verification:
     from advisor.flowchart import load_flowchart
     from benchmarks.verification import verify as verify_runs
     from strategies.hashing import sha256_of_data
 
     chart = load_flowchart(flowchart)
-    cases = [(run, _advised(run, answers, chart)) for run, answers in _loaded(folders)]
+    loaded = _loaded(folders)
+    seen = _seen(in_sample, folders, [run.manifest.id for run, _ in loaded]) if in_sample else None
+    cases = [(run, _advised(run, answers, chart)) for run, answers in loaded]
     name = "the built-in one" if flowchart is None else flowchart.name
-    return verify_runs(cases, name, sha256_of_data(chart.model_dump(mode="json", by_alias=True)))
+    sha256 = sha256_of_data(chart.model_dump(mode="json", by_alias=True))
+    return verify_runs(cases, name, sha256, seen)
+
+
+def _seen(named: list[str], folders: list[Path], ids: list[str]) -> set[int]:
+    """Places of the runs that are in sample.
+
+    Raises:
+        AdvisorError: a name is of no given run.
+    """
+    from advisor.errors import AdvisorError
+
+    if named in (["all"], ["none"]):
+        return set(range(len(folders))) if named == ["all"] else set()
+    places = {
+        name: [
+            place
+            for place, (folder, run_id) in enumerate(zip(folders, ids, strict=True))
+            if name == run_id or Path(name).resolve() == folder.resolve()
+        ]
+        for name in named
+    }
+    unknown = [name for name, found in places.items() if not found]
+    if unknown:
+        raise AdvisorError(
+            f"--in-sample {', '.join(unknown)}: none of the runs that are verified. Give the "
+            f"folder or id of one of these, or alone: all, none. They are {', '.join(ids)}."
+        )
+    return {place for found in places.values() for place in found}
 
 
 def _loaded(folders: list[Path]) -> list[tuple[Run, Answers]]:

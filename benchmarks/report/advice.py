@@ -6,7 +6,7 @@ does not hold is left out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from benchmarks.report.document import (
@@ -26,9 +26,18 @@ Entry = Mapping[str, Any]
 
 _RANKING = (
     "The ranking. Strength is the sum of reasons for minus reasons against, each 1 (weak) to 3 "
-    "(decisive). Memory is an estimate of weights, gradients and optimiser at usual precisions, "
-    "activations and libraries not counted; what a process really took stands under Costs."
+    "(decisive)."
 )
+_MEMORY = (
+    "Memory is an estimate of the peak at usual precisions in batches of one: weights, gradients "
+    "and optimiser, activations, logits and a KV cache as far as they are there at that moment, "
+    "what the allocator holds beside them and, on a GPU, the CUDA context."
+)
+_LEAST_MEMORY = (
+    "“At least” is of weights, gradients and optimiser alone, as older versions estimated: without "
+    "activations, logits and libraries."
+)
+_MEASURED = "What a process really took stands under Costs."
 
 
 def question_blocks(comparison: Comparison) -> list[Block]:
@@ -71,7 +80,7 @@ def advice_blocks(comparison: Comparison) -> list[Block]:
         return []
     parts: tuple[tuple[str, str, Callable[[Entry], Text], bool], ...] = (
         ("path", "The path, node by node:", _passed, True),
-        ("ranked", _RANKING, _ranked, True),
+        ("ranked", _about_ranking(_entries(advice.get("ranked"))), _ranked, True),
         ("ladder", "Start simple, climb only when the number says so:", _rung, True),
         ("what_ifs", "What would change the advice:", _what_if, False),
         ("unknown_that_matter", "Not known, and worth finding out:", _unknown, False),
@@ -95,6 +104,15 @@ def advice_blocks(comparison: Comparison) -> list[Block]:
         lines: list[Text] = [[Strong(str(c)), f": {_plain(t)}"] for c, t in claims.items()]
         blocks += [Paragraph("The evidence cited:"), Bullets(lines, False)]
     return blocks
+
+
+def _about_ranking(ranked: Sequence[object]) -> str:
+    """What the figures of a ranking are, of those that it holds."""
+    methods = [entry for entry in ranked if isinstance(entry, Mapping)]
+    likely = any(_likely_bytes(method) is not None for method in methods)
+    least = any(method.get("memory_gib") is not None for method in methods)
+    said = [_MEMORY] * likely + [_LEAST_MEMORY] * least
+    return " ".join([_RANKING, *said, *([_MEASURED] if said else [])])
 
 
 def _line(entry: object, line: Callable[[Entry], Text]) -> Text:

@@ -22,7 +22,7 @@ from benchmarks.report.document import (
     excerpt,
 )
 from benchmarks.report.training import NOT_IMPROVED, training_blocks, training_in_short
-from benchmarks.results import Comparison, Curve, Difference, Flip, Flips, MethodResult
+from benchmarks.results import MATTERS, Comparison, Curve, Difference, Flip, Flips, MethodResult
 from benchmarks.slices import LEAST_ITEMS
 from benchmarks.tasks.metrics import METRICS
 
@@ -159,8 +159,9 @@ def _tested_in_short(comparison: Comparison) -> list[Text]:
     ]
     if advice.regret is None:
         return [[*said, " ".join(advice.notes)]]
-    regret = numbers.points_between(advice.regret.cross_fitted, advice.regret.interval)
-    return [[*said, f"Its cross-fitted regret ({advice.compared}) is {regret} points."]]
+    estimate, at_most = advice.regret.cross_fitted, advice.regret.at_most
+    regret = f"{100 * estimate:.1f} points, at most {100 * at_most:.1f}"
+    return [[*said, f"Its cross-fitted regret ({advice.compared}) is {regret}."]]
 
 
 def _floor(comparison: Comparison) -> list[Text]:
@@ -175,9 +176,7 @@ def _floor(comparison: Comparison) -> list[Text]:
         above = ", ".join(comparison.above_floor)
         return [[*said, f"Separated above it: {above}."]]
     ahead = f", and it is separated above {comparison.leader}" if floor.standing == "ahead" else ""
-    verdict = (
-        f"No method is separated above it{ahead}: this sample shows no need for a language model."
-    )
+    verdict = f"No method is separated above it{ahead}{_need(comparison)}"
     if any(r.unimproved for r in comparison.methods):
         verdict = (
             "No method is separated above it, but not every training improved on the start, so "
@@ -193,6 +192,31 @@ def _floor(comparison: Comparison) -> list[Text]:
     missing = [m.name for m in comparison.methods if not m.floor and m.status not in done]
     left = f" Without a full result: {', '.join(missing)}." if missing else ""
     return [[*said, Strong(verdict), *margins, left]]
+
+
+def _need(comparison: Comparison) -> str:
+    """Whether a sample in which nothing is above the best floor shows no need of a model.
+
+    It does not where it leaves room for a lead that matters: to miss one is not to rule it out.
+    """
+    may_be = comparison.may_matter([m.name for m in comparison.methods if not m.floor])
+    if may_be is None:
+        return (
+            f", and the 95 % intervals of all leads over it end below {100 * MATTERS:g} points: "
+            "this sample shows no need for a language model."
+        )
+    missed = may_be.detectable_corrected
+    below = (
+        f", and a lead below {numbers.unsigned_points(missed)} is found in fewer than 80 % of such "
+        "samples"
+        if missed
+        else ""
+    )
+    return (
+        f", but there are too few items to tell ({comparison.items}) whether a language model is "
+        f"needed: {may_be.a} may lead it by up to "
+        f"{numbers.unsigned_points(may_be.interval.high)} points{below}."
+    )
 
 
 def _resolution(comparison: Comparison) -> str:
@@ -521,19 +545,19 @@ def _advice_tested(comparison: Comparison) -> list[Block]:
     ]
     if advice.regret is not None:
         regret = advice.regret
-        interval = numbers.points_between(regret.cross_fitted, regret.interval)
         picks = sorted(regret.wins.items(), key=lambda pick: (-pick[1], pick[0]))
         rows += [
-            ["cross-fitted regret, points", interval],
-            ["naive regret, points (biased upward)", numbers.points(regret.naive)],
+            ["cross-fitted regret, points", numbers.regret(regret.cross_fitted, regret.at_most)],
+            ["naive regret, points (biased upward)", numbers.unsigned_points(regret.naive)],
             ["picked on a half", ", ".join(f"{n} {numbers.share(s)}" for n, s in picks if s)],
         ]
     explained = (
         "Regret is what following the advice cost against picking by measurement. The naive "
         "figure compares on the items that picked the winner, so luck counts as skill. The "
         "cross-fitted figure picks the winner on one random half of the items and compares on "
-        "the other, both ways, over many splits: near 0 or below, measuring would not have "
-        "picked better."
+        "the other, both ways, over many splits; at 0, measuring would not have picked better as "
+        "far as these items tell. “At most” is a one-sided 95 % upper bound: the largest that any "
+        "method's true lead over the advised one may be."
     )
     return [
         Heading(2, "Recommended against measured"),

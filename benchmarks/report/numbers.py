@@ -31,6 +31,16 @@ def unsigned_points(value: float | None) -> str:
     return UNDEFINED if value is None else f"{100 * value:.1f}"
 
 
+def regret(estimate: float, at_most: float, unit: str = "") -> str:
+    """A regret in points with its upper bound: ``0.4, at most 6.2``."""
+    return f"{100 * estimate:.1f}{unit}, at most {100 * at_most:.1f}{unit}"
+
+
+def signed_share(value: float) -> str:
+    """A difference of shares in per cent, signed: ``-3.2 %``."""
+    return f"{points(value)} %"
+
+
 def p_value(value: float) -> str:
     """A p-value: ``0.034``, ``< 0.001``."""
     return "< 0.001" if value < 0.001 else f"{value:.3f}"

@@ -21,12 +21,15 @@ from benchmarks.report.html import html_page
 from benchmarks.report.markdown import markdown_text
 from benchmarks.verification import (
     ADVISOR,
+    FEWEST_TASKS,
     Argument,
     Choice,
     Mean,
+    Paired,
     Summary,
     Verification,
     VerifiedRun,
+    simple_rules_as_good,
 )
 
 if TYPE_CHECKING:
@@ -35,26 +38,26 @@ if TYPE_CHECKING:
 
 RUN_HEADS = ("run", "advised", "best measured", "regret, points", "outcome", "target")
 POLICY_HEADS = (
-    "policy", "mean regret, points", "advisor minus it, points", "chose the same", "fell back",
-    "hit", "tied", "miss", "not tested",
+    "policy", "mean regret", "advisor minus it", "advisor better", "same", "worse", "p (signs)",
+    "chose the same", "hit", "tied", "miss", "not tested", "fell back",
 )  # fmt: skip
-FEWEST_TASKS = 6
-"""Of fewer tasks that all point the same way, a sign test gives p = 2 / 2^5 = .06 or more."""
 _FIGURE = "regret-by-run"
 _SPLIT = "All items are of each task's test split, the only one that a bench scores."
 HOW = (
     "Regret is what a choice cost against picking by measurement, in points of the run's primary "
     "metric. It is cross-fitted: the winner is picked on one random half of the items and "
-    "compared on the other, both ways, over many splits, so near 0 or below measuring would not "
-    "have picked better. All choices of a run are compared on the same items and halves, and only "
-    "methods that the answers allow can win."
+    "compared on the other, both ways, over many splits. 0 says that measuring would not have "
+    "picked better, as far as these items tell. “At most” is a one-sided 95 % upper bound: the "
+    "largest that any method's true lead over the choice may be. All choices of a run are compared "
+    "on the same items and halves, and only methods that the answers allow can win."
 )
 _OUTCOMES: tuple[Text, ...] = (
     "hit: what was chosen scores highest.",
     "tied: it does not, but the run's paired test, after Holm's correction, does not separate it "
     "from what does.",
     "miss: it is separated from what scores highest, or was tried and gave no full result.",
-    "not tested: the run holds no measurement that could contradict it.",
+    "not tested: the run holds no measurement that could contradict it, such as a full result of "
+    "another method.",
     "A verdict other than a method claims to be good enough, not best. So “no adaptation” (the "
     "plain prompt stands for it) and “no language model” (the best floor) are a hit where the "
     "target is reached, tied where it is not but no allowed method is separated above, and "
@@ -62,20 +65,31 @@ _OUTCOMES: tuple[Text, ...] = (
     "target, a miss where its whole interval reaches it, and tied between; it has no regret.",
 )
 _MEANS = (
-    "Means over tasks, of the means of their runs, with Student's 95 % intervals. A mean stands "
-    "over the runs in which it is known. “Advisor minus it” is paired, run by run: below 0 the "
-    "advisor did better. Only runs in which the two did not choose the same can tell them apart. "
-    "“Fell back”: the plain prompt stood in, because the policy's method could not be used."
+    "Each run's regret is divided by the distance from its worst method to its best, of those that "
+    "can win, so that runs of different metrics can be averaged: 0 % is the best method, 100 % the "
+    "worst. The table shows means over tasks, of the means of their runs, over the runs in which "
+    "the regret is known. “At most” is the mean of the runs' upper bounds. It holds the true mean "
+    "with at least 95 % where errors are about normal, whether or not the runs depend on one "
+    "another; the distances are taken as they were measured, and no bound is above 100 %. "
+    "“Advisor minus it” is paired, run by run: below 0 the advisor did better. Beside it stands in "
+    "how many runs the advisor's regret is the smaller, the same or the larger one, with an exact "
+    f"sign test over tasks where {FEWEST_TASKS} or more differ."
+)
+_FALLBACKS = (
+    "“Fell back”: the plain prompt stood in, because the policy's method could not be used. These "
+    "runs are in its mean regret, and not among its hits, ties and misses."
 )
 _RULES = (
     "How they choose. A method can be used where the answers allow it and the task does not refuse "
     "it. No policy but the advisor ends in a verdict, and its outcomes are of its method alone."
 )
 _CAPTION = (
-    "Regret by run: filled, with its 95 % interval, the advisor; open, the policies. Left is "
-    "better."
+    "Regret by run: filled, the advisor, with a bar up to its one-sided 95 % upper bound; open, "
+    "the policies. Left is better."
 )
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+_MARGIN = 0.02
+"""Of the axis of regrets, so that markers at 0 are whole."""
 _ADVISOR_COLOR, _POLICY_COLOR = "#0072B2", "#666666"
 
 
@@ -163,64 +177,151 @@ def _target(run: VerifiedRun, choice: Choice) -> str:
 def _regret(choice: Choice) -> str:
     if choice.regret is None:
         return numbers.UNDEFINED
-    return numbers.points_between(choice.regret.cross_fitted, choice.regret.interval)
+    return numbers.regret(choice.regret.cross_fitted, choice.regret.at_most)
 
 
 def _policy_row(summary: Summary, runs: int) -> tuple[str, ...]:
-    own = summary.policy == ADVISOR
     return (
         summary.policy,
         _mean(summary.regret, runs),
-        _mean(summary.advisor_minus, runs),
-        numbers.UNDEFINED if own else f"{summary.same} of {runs}",
-        numbers.UNDEFINED if own else f"{summary.fell_back} of {runs}",
+        *_beside(summary.beside, runs),
+        numbers.UNDEFINED if summary.policy == ADVISOR else str(summary.same),
         *(str(number) for number in summary.outcomes.values()),
+        numbers.UNDEFINED if summary.policy == ADVISOR else str(summary.fell_back),
+    )
+
+
+def _beside(beside: Paired | None, runs: int) -> tuple[str, ...]:
+    if beside is None:
+        return (numbers.UNDEFINED,) * 5
+    return (
+        f"{numbers.signed_share(beside.value)}{_over(beside.runs, runs)}",
+        *(str(number) for number in (beside.better, beside.same, beside.worse)),
+        numbers.UNDEFINED if beside.p_value is None else numbers.p_value(beside.p_value),
     )
 
 
 def _mean(mean: Mean | None, runs: int) -> str:
-    """A mean in points with its interval, and over how many runs where that is not all."""
+    """A mean with its upper bound, in points too where they can be averaged."""
     if mean is None:
         return numbers.UNDEFINED
-    over = "" if mean.runs == runs else f", {_count(mean.runs, 'run')}"
-    if mean.interval is None:
-        return f"{numbers.points(mean.value)}{over}"
-    return f"{numbers.points_between(mean.value, mean.interval)}{over}"
+    said = numbers.regret(mean.value, mean.at_most, " %")
+    points = f" ({numbers.regret(*mean.points)} points)" if mean.points else ""
+    return f"{said}{points}{_over(mean.runs, runs)}"
+
+
+def _over(known: int, runs: int) -> str:
+    """Over how many runs a mean is, where that is not all."""
+    return "" if known == runs else f", {_count(known, 'run')}"
 
 
 # ---------------------------------------------------------------- sentences
 
 
 def in_short(verification: Verification) -> list[str]:
-    """What came out, in sentences."""
-    advisor, *policies = verification.summaries
-    counts = ", ".join(f"{kind} {count}" for kind, count in advisor.outcomes.items() if count)
-    said = [f"The advice for {_count(len(verification.runs), 'run')}: {counts}."]
-    if advisor.regret is not None:
-        mean, runs = advisor.regret, advisor.regret.runs
-        over = "" if runs == len(verification.runs) else f" over {_count(runs, 'run')}"
-        said.append(f"The advisor's mean regret is {_mean(mean, runs)} points{over}.")
-    signs = {
-        -1: "lies wholly below 0 (the advisor did better) for",
-        1: "lies wholly above 0 (the advisor did worse) for",
-        0: f"contains 0, or the two differ in fewer than {FEWEST_TASKS} tasks, for",
+    """What came out, in sentences; what weakens the headline stands in it."""
+    return [
+        _headline(verification),
+        *_simple_rules(verification),
+        *_mean_in_short(verification),
+        *_told_apart(verification),
+        *_fallbacks(verification),
+        *verification.notes,
+    ]
+
+
+def _headline(verification: Verification) -> str:
+    """The outcomes, and in how many runs they weigh little."""
+    runs = verification.runs
+    outcomes = verification.summaries[0].outcomes
+    counts = ", ".join(f"{kind} {count}" for kind, count in outcomes.items() if count)
+    leads = [run.lead for run in runs if run.lead]
+    named = [run.choice(ADVISOR).reached for run in runs if run.advised.target is not None]
+    floors = [run.above_floor for run in runs if run.above_floor is not None]
+    sampled = [run.in_sample for run in runs if run.in_sample is not None]
+    weights = (
+        f"The best method is separated from the next best in {sum(d.separated for d in leads)} of "
+        f"{_count(len(leads), 'run')}.",
+        f"A target was named in {_count(len(named), 'run')}, and what was advised reaches it in "
+        f"{sum(reached is True for reached in named)}."
+        if named
+        else "No run names a target.",
+        f"In {sum(not above for above in floors)} of {_count(len(floors), 'run')} no method is "
+        "separated above the best floor without a language model."
+        if floors
+        else "No run has a floor without a language model.",
+        f"{sum(sampled)} of {_count(len(runs), 'run')} {_are(sum(sampled))} in sample."
+        if len(sampled) == len(runs)
+        else "Which runs are in sample was not said.",
+        f"{sum(run.seeds == 1 for run in runs)} of {_count(len(runs), 'run')} "
+        f"{'has' if sum(run.seeds == 1 for run in runs) == 1 else 'have'} one seed.",
+    )
+    return f"The advice for {_count(len(runs), 'run')}: {counts}. {' '.join(weights)}"
+
+
+def _simple_rules(verification: Verification) -> list[str]:
+    """Which simple rules do as well as the advisor, those that measure apart."""
+    found = simple_rules_as_good(verification)
+    runs = len(verification.runs)
+    rules = [_scored(p, runs) for p in found if p.kind == "answers"]
+    measuring = [_scored(p, runs) for p in found if p.kind == "measurements"]
+    said = []
+    if rules:
+        said.append(f"A simple rule does at least as well as the advisor here: {_list(rules)}.")
+    if measuring:
+        said.append(
+            "A rule that looks at measurements does at least as well as the advisor here: "
+            f"{_list(measuring)}."
+        )
+    return said
+
+
+def _scored(policy: Summary, runs: int) -> str:
+    regret = f"mean regret {100 * policy.regret.value:.1f} %, " if policy.regret else ""
+    return f"“{policy.policy}” ({regret}hit {policy.outcomes['hit']} of {runs})"
+
+
+def _mean_in_short(verification: Verification) -> list[str]:
+    mean = verification.summaries[0].regret
+    if mean is None:
+        return []
+    points = f" ({numbers.regret(*mean.points)} points)" if mean.points else ""
+    over = "" if mean.runs == len(verification.runs) else f", over {_count(mean.runs, 'run')}"
+    return [
+        f"The advisor's mean regret is {numbers.regret(mean.value, mean.at_most, ' %')} of the way "
+        f"from the best method to the worst{points}{over}."
+    ]
+
+
+def _told_apart(verification: Verification) -> list[str]:
+    policies = [(p.policy, p.beside) for p in verification.summaries[1:] if p.beside]
+    test = "a sign test over tasks that is not corrected for the number of policies"
+    groups = {
+        f"The advisor did better, by {test}, than": [
+            name for name, b in policies if b.separated and b.value < 0
+        ],
+        f"The advisor did worse, by {test}, than": [
+            name for name, b in policies if b.separated and b.value >= 0
+        ],
+        f"Not told apart from the advisor by a sign test over tasks, or different in fewer than "
+        f"{FEWEST_TASKS} of them": [name for name, b in policies if not b.separated],
     }
-    for sign, where in signs.items():
-        found = [p.policy for p in policies if p.advisor_minus and _side(p) == sign]
-        if found:
-            said.append(f"The interval of advisor minus policy {where}: {_list(found)}.")
-    same = [p.policy for p in policies if p.same == len(verification.runs)]
-    if same:
-        said.append(f"In every run the same method was chosen by: {_list(same)}.")
-    return [*said, *verification.notes]
+    return [f"{said}: {_list(names)}." for said, names in groups.items() if names]
 
 
-def _side(policy: Summary) -> int:
-    """-1 where the interval of advisor minus policy lies below 0, 1 where above, otherwise 0."""
-    interval = policy.advisor_minus.interval if policy.advisor_minus else None
-    if interval is None or policy.differing < FEWEST_TASKS:
-        return 0
-    return (interval.low > 0) - (interval.high < 0)
+def _fallbacks(verification: Verification) -> list[str]:
+    runs = len(verification.runs)
+    mostly = [
+        f"{policy.policy} ({policy.fell_back} of {runs})"
+        for policy in verification.summaries[1:]
+        if 2 * policy.fell_back > runs
+    ]
+    if not mostly:
+        return []
+    return [
+        f"Most choices of these policies are the plain prompt, which stood in: {_list(mostly)}. "
+        "Their mean regret says little of their own method."
+    ]
 
 
 def details(run: VerifiedRun) -> list[str]:
@@ -234,7 +335,7 @@ def details(run: VerifiedRun) -> list[str]:
             f"{behind.a} minus {behind.b} is {by} points, p (Holm) "
             f"{numbers.p_value(behind.p_holm)}."
         )
-    if choice.method in run.rivals and choice.regret is None:
+    if choice.method in run.rivals and choice.regret is None and len(run.rivals) > 1:
         said.append(f"{_count(run.units, 'unit')} are too few to split, so regret is not known.")
     return [*said, *run.notes]
 
@@ -307,6 +408,7 @@ def _beside_policies(verification: Verification) -> list[Block]:
         Heading(2, "Beside fixed policies"),
         Paragraph(_MEANS),
         Table(POLICY_HEADS, policy_rows(verification), figures=True),
+        Paragraph(_FALLBACKS),
         Paragraph(_RULES),
         Bullets(rules),
         Paragraph("What each chose in each run, with its cross-fitted regret in points:"),
@@ -321,7 +423,7 @@ def _listed(title: str, lines: Sequence[Text]) -> list[Block]:
 
 def _chosen(choice: Choice) -> str:
     regret = choice.regret.cross_fitted if choice.regret else None
-    return f"{choice.method or 'none'} {numbers.points(regret)}"
+    return f"{choice.method or 'none'} {numbers.unsigned_points(regret)}"
 
 
 def _misses(verification: Verification) -> list[Block]:
@@ -388,6 +490,10 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
+def _are(number: int) -> str:
+    return "is" if number == 1 else "are"
+
+
 def _list(names: Sequence[str]) -> str:
     return "; ".join(names)
 
@@ -420,6 +526,7 @@ def _drawn(verification: Verification) -> Drawing:
     axes.set_yticks(range(len(runs)))
     axes.set_yticklabels([run.run.id for run in runs], parse_math=False)
     axes.set_ylim(len(runs) - 0.5, -0.5)
+    axes.set_xlim(left=-_MARGIN * axes.get_xlim()[1])
     axes.set_xlabel("cross-fitted regret, points")
     drawing.legend(loc="outside right upper", frameon=False, fontsize=7)
     return drawing
@@ -439,4 +546,4 @@ def _draw_policy(axes: Axes, choices: Sequence[Choice], shift: float, marker: st
         label=choices[0].policy,
     )
     for at, regret in known if own else ():
-        axes.plot([100 * regret.interval.low, 100 * regret.interval.high], [at, at], color=color)
+        axes.plot([100 * regret.cross_fitted, 100 * regret.at_most], [at, at], color=color)

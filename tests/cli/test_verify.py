@@ -12,8 +12,6 @@ from benchmarks.verification import Verification
 from strategies.errors import RunError
 from tests.comparison.runs import Made, Material, make_run
 
-pytestmark = pytest.mark.usefixtures("few_draws")
-
 CHART = """
 schema_version: 1
 methods: [zero-shot, lora, full]
@@ -71,7 +69,7 @@ def test_the_advice_of_the_given_flowchart_is_tested_and_not_the_stored_one(
 ) -> None:
     result = run(made(tmp_path / "a", labels=1000), "--flowchart", chart)
     assert result.exit_code == 0
-    assert "a\tfull\tfull 0.875 (0.739 to 0.945)\t0.0 (0.0 to 0.0)\thit\tnone" in result.output
+    assert "a\tfull\tfull 0.875 (0.739 to 0.945)\t0.0, at most 0.0\thit\tnone" in result.output
     assert "a: full today, lora when the run was planned." in result.output
 
 
@@ -111,9 +109,35 @@ def test_json_holds_the_blocked_methods_out_of_the_rivals(tmp_path: Path, chart:
 def test_quiet_prints_the_two_tables_alone(tmp_path: Path, chart: str) -> None:
     lines = run(made(tmp_path / "a"), "--flowchart", chart, "--quiet").output.splitlines()
     assert lines[0].startswith("run\tadvised")
-    assert lines[3].startswith("policy\tmean regret, points")
-    # The advisor, five policies and the best in hindsight.
-    assert len(lines) == 4 + 7
+    assert lines[3].startswith("policy\tmean regret\t")
+    # The advisor, six policies and the best in hindsight.
+    assert len(lines) == 4 + 8
+
+
+def test_runs_that_are_in_sample_are_named_by_folder_or_id_or_all_at_once(
+    tmp_path: Path, chart: str
+) -> None:
+    folders = [made(tmp_path / "a"), made(tmp_path / "b", task="numbers")]
+
+    def seen(*named: str) -> list[bool | None]:
+        options = [option for name in named for option in ("--in-sample", name)]
+        result = run(*folders, "--flowchart", chart, "--json", *options)
+        assert result.exit_code == 0
+        return [one.in_sample for one in Verification.model_validate_json(result.output).runs]
+
+    assert seen() == [None, None]
+    assert seen("b") == [False, True]
+    assert seen(folders[0], "b") == seen("all") == [True, True]
+    assert seen("none") == [False, False]
+
+
+def test_a_run_that_is_not_verified_cannot_be_in_sample(tmp_path: Path, chart: str) -> None:
+    error = run(made(tmp_path / "a"), "--flowchart", chart, "--in-sample", "c").exception
+    assert isinstance(error, AdvisorError)
+    assert str(error) == (
+        "--in-sample c: none of the runs that are verified. Give the folder or id of one of these, "
+        "or alone: all, none. They are a."
+    )
 
 
 def test_the_built_in_flowchart_is_the_default(tmp_path: Path) -> None:

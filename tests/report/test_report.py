@@ -304,14 +304,48 @@ def test_a_run_without_results_still_has_a_report(tmp_path: Path) -> None:
     assert b"No method finished, so there is nothing to compare." in files["report.md"]
 
 
-def test_when_no_method_beats_a_floor_the_report_says_so(tmp_path: Path) -> None:
+def floor_line(folder: Path, method: list[float], floor: list[float]) -> str:
+    """What the report says, in short, of the best floor."""
+    arms = [Made("zero-shot", method), Made("majority", floor, floor=True)]
+    report = render(compare(make_run(folder, arms)), "md")["report.md"].decode()
+    lines = report.partition("## In short")[2].partition("##")[0].splitlines()
+    (line,) = [line for line in lines if "The best floor without a language model" in line]
+    return line
+
+
+def test_no_need_for_a_language_model_is_shown_where_a_lead_that_matters_is_ruled_out(
+    tmp_path: Path,
+) -> None:
+    # Tango's interval of 4 items that one, and 12 that the other alone got right, of 200, ends
+    # at 0; of none at all it ends at z² / (n + z²) = .019.
+    level = [1.0] * 100 + [0.0] * 100
+    for place, method in enumerate((level, [1.0] * 88 + [0.0] * 12 + [1.0] * 4 + [0.0] * 96)):
+        line = floor_line(tmp_path / str(place), method, level)
+        assert "this sample shows no need for a language model.**" in line
+        assert "end below 10 points" in line
+
+
+def test_too_few_items_are_not_said_to_show_no_need_for_a_language_model(tmp_path: Path) -> None:
+    # The cut of `make demo`: 40 items, a few points apart, either way.
+    for place, hits in enumerate((18, 22)):
+        line = floor_line(
+            tmp_path / str(place), [0.0, 1.0] * 20, [1.0] * hits + [0.0] * (40 - hits)
+        )
+        assert "too few items to tell (40) whether a language model is needed" in line
+        assert "shows no need" not in line
+        assert "in fewer than 80 % of such samples" in line
+
+
+def test_an_observed_lead_that_is_not_separated_shows_no_absence_of_need(tmp_path: Path) -> None:
+    # 6 of 100 items ahead: p = .03 by McNemar, .09 for three pairs. The lead may be real.
     arms = [
-        Made("zero-shot", [1.0, 0.0] * 10),
-        Made("majority", [1.0] * 12 + [0.0] * 8, floor=True),
+        Made("lora", [1.0] * 59 + [0.0] * 41),
+        Made("zero-shot", [0.0, 1.0] * 50),
+        Made("majority", [1.0] * 6 + [0.0] * 6 + [1.0] * 47 + [0.0] * 41, floor=True),
     ]
     report = render(compare(make_run(tmp_path / "r", arms)), "md")["report.md"].decode()
-    assert "this sample shows no need for a language model.**" in report
-    assert "zero-shot minus majority: -10.0 (" in report
+    assert "too few items to tell" in report
+    assert "shows no need" not in report
 
 
 @pytest.mark.parametrize(
@@ -364,6 +398,25 @@ def test_a_method_that_ran_alone_is_not_called_separated_from_others(tmp_path: P
     assert "separated from every other" not in text
 
 
+def test_the_memory_of_a_ranking_says_what_it_counts(tmp_path: Path) -> None:
+    old = {"method": "lora", "memory_gib": 0.29}
+    new = {"method": "lora", "estimate": {"memory": {"total": {"likely": 2.0 * 2**30}}}}
+    said = []
+    for place, entry in enumerate((old, new, {"method": "lora"})):
+        advice = json.dumps({"ranked": [entry]})
+        run = make_run(tmp_path / str(place), [Made("lora", [1.0] * 12)], recommendation=advice)
+        said.append(render(compare(run), "md")["report.md"].decode())
+    assert ["without activations, logits and libraries" in text for text in said] == [
+        True,
+        False,
+        False,
+    ]
+    # advisor.sizing sums weights, activations, logits and on a GPU the CUDA context.
+    assert ["activations, logits and a KV cache" in text for text in said] == [False, True, False]
+    assert "some 2.0 GiB" in said[1]
+    assert "Memory is" not in said[2]
+
+
 def test_latency_is_not_said_to_be_over_more_items_than_there_are(tmp_path: Path) -> None:
     arms = [Made("zero-shot", [1.0, 0.0] * 6)]
     text = render(compare(make_run(tmp_path / "r", arms)), "md")["report.md"].decode()
@@ -377,7 +430,8 @@ def test_a_floor_that_is_separated_above_the_leader_is_said_to_be(tmp_path: Path
     ]
     text = render(compare(make_run(tmp_path / "r", arms)), "md")["report.md"].decode()
     in_short = text.partition("## In short")[2].partition("##")[0]
-    assert "**No method is separated above it, and it is separated above zero-shot:" in in_short
+    assert "**No method is separated above it, and it is separated above zero-shot, and" in in_short
+    assert "this sample shows no need for a language model.**" in in_short
 
 
 def test_a_prompt_that_fits_no_context_is_missing_and_not_called_cut(tmp_path: Path) -> None:

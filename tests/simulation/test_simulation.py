@@ -9,7 +9,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from benchmarks import statistics
+from benchmarks import permutation, statistics
 from benchmarks.simulation.__main__ import Findings, simulate
 from benchmarks.simulation.cases import cases
 from benchmarks.simulation.checks import answer
@@ -110,7 +110,7 @@ def test_a_report_that_does_not_correct_for_the_number_of_tests_is_found_out(
 ) -> None:
     few = NULL.model_copy(update={"world": NULL.world.model_copy(update={"methods": 6})})
     honest = answer(few, 40, 0)
-    monkeypatch.setattr(statistics, "holm", lambda p_values: p_values)
+    monkeypatch.setattr(permutation, "holm", lambda p_values: p_values)
     careless = answer(few, 40, 0)
     assert isinstance(honest, Counted) and isinstance(careless, Counted)
     assert honest.holds and honest.count.hits <= 6
@@ -199,7 +199,7 @@ def test_slices_that_are_tested_without_correction_are_found_out(
     world = World(kind="right or wrong", items=600, discordance=0.3, methods=5, slices=4, lift=0.4)
     case = Case(question="false claims of slices", world=world)
     assert answer(case, 25, 0).holds
-    monkeypatch.setattr(statistics, "holm", lambda p_values: p_values)
+    monkeypatch.setattr(permutation, "holm", lambda p_values: p_values)
     assert not answer(case, 25, 0).holds
 
 
