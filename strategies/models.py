@@ -492,7 +492,9 @@ def load_config(resolved: ResolvedModel) -> Any:
     folder = resolved.whole.path
     try:
         return AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    except (OSError, ValueError, ImportError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # the classes that check values have an error tree of their own
         raise ModelError(why_not(folder, f"{folder} cannot be loaded", error)) from error
 
 

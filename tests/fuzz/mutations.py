@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import yaml
@@ -58,7 +59,7 @@ def broken_data(data: Any, drawing: random.Random) -> Any:
     for _ in range(drawing.randint(1, 3)):
         places = _places(made)
         if not places:
-            return drawing.choice(VALUES)
+            return deepcopy(drawing.choice(VALUES))
         holder, key = drawing.choice(places)
         fault = drawing.randrange(8)
         if fault == 0:
@@ -68,7 +69,7 @@ def broken_data(data: Any, drawing: random.Random) -> Any:
         elif fault == 2 and isinstance(holder, list):
             holder.extend(holder[:])
         else:
-            holder[key] = drawing.choice(VALUES)
+            holder[key] = deepcopy(drawing.choice(VALUES))
     return made
 
 

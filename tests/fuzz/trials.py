@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import resource
 import signal
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from advisor.errors import AdvisorError
 from strategies.errors import UserError
@@ -21,6 +24,18 @@ _PYDANTIC = re.compile(r"validation error|pydantic|Input should be|type=\w+, inp
 
 class HangError(BaseException):
     """A call ran past its time; no handler of ours catches it."""
+
+
+@contextlib.contextmanager
+def in_memory(gibibytes: int = 4) -> Iterator[None]:
+    """Let a block take so much more memory than the process has now; then it meets MemoryError."""
+    used = psutil.Process().memory_info().vms
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (used + gibibytes * 2**30, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 @contextlib.contextmanager
@@ -44,7 +59,7 @@ def message_of(call: Callable[[], Any]) -> str | None:
 
     Any other exception than the two trees of errors that a user can act on is let through.
     """
-    with in_time():
+    with in_time(), in_memory():
         try:
             call()
         except (UserError, AdvisorError) as error:
@@ -86,6 +101,7 @@ def command(arguments: Sequence[str]) -> CommandEnd:
     try:
         with (
             in_time(),
+            in_memory(),
             contextlib.redirect_stdout(printed),
             contextlib.redirect_stderr(printed),
         ):
