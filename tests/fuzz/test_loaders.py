@@ -249,7 +249,7 @@ COMMANDS = (
     ("bench", "{plan}", "--epochs", "{value}"), ("bench", "{value}", "--methods", "{value}"),
     ("tasks", "{task}"), ("tasks", "{value}"), ("init", "{out}", "--from", "{lines}"),
     ("init", "{value}", "--from", "{lines}"), ("methods",), ("models", "list"),
-    ("models", "show", "{value}"), ("power", "--items", "{value}"), ("power", "--task", "{value}"),
+    ("models", "info", "{value}"), ("power", "--items", "{value}"), ("power", "--task", "{value}"),
     ("probe", "{value}"), ("report", "{value}"), ("compare", "{value}", "{value}"),
     ("verify", "{value}"), ("merge", "{value}", "--out", "{out}"), ("reproduce", "{value}"),
     ("watch", "{value}", "--items", "{lines}"),
@@ -294,7 +294,9 @@ def test_commands_end_with_a_documented_exit_code(
         for kind, files in kinds.items():
             file = drawing.choice(files)
             made = place / f"{kind}{file.suffix}"
-            made.write_bytes(broken(file.name, file.read_bytes(), drawing))
+            content = file.read_bytes()
+            whole = drawing.random() < 0.3
+            made.write_bytes(content if whole else broken(file.name, content, drawing))
             given[kind] = str(made)
         filled = [word.format(**given, value=_argument(drawing)) for word in words]
         try:
