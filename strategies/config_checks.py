@@ -99,7 +99,8 @@ def _kind_problems(config: Mapping[str, Any]) -> Iterator[str]:
     if kind not in causal:
         yield _other_kind(kind)
         return
-    named = [str(name) for name in config.get("architectures") or ()]
+    listed = config.get("architectures")
+    named = [str(name) for name in listed] if isinstance(listed, list) else []
     whole = _with_encoder(kind) if causal[kind] not in named else ""
     if _is_encoder(kind, config):
         yield f"{kind} is {_OTHER_KINDS[_ENCODER]}. {_TAKE}."

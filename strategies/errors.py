@@ -63,6 +63,8 @@ class FailedMethodsError(RunError):
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DENIED = {errno.EACCES, errno.EPERM}
+_NAMES = {errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR}
+_NAME_SHOWN = 60
 _STORAGE = {*_FULL, *_DENIED, errno.EROFS, errno.EIO}
 
 
@@ -78,6 +80,15 @@ def storage_trouble(error: BaseException) -> str | None:
         f"{where}{error.strerror}. What was written before is kept: {mend}, then go on with "
         "advisor bench --resume, or call the command again."
     )
+
+
+def name_trouble(error: BaseException) -> str | None:
+    """What to tell a user who gave a name that no file can have; None for any other error."""
+    if not isinstance(error, OSError) or error.errno not in _NAMES:
+        return None
+    name = str(error.filename or "a name")
+    short = name if len(name) <= _NAME_SHOWN else f"{name[:_NAME_SHOWN]}…"
+    return f"{short}: {error.strerror}. Give the name of another file or folder."
 
 
 def all_at_once(*steps: Callable[[], object]) -> None:

@@ -86,6 +86,14 @@ app = typer.Typer(cls=_Commands, no_args_is_help=True, pretty_exceptions_enable=
 app.callback(help=HELP)(lambda: None)
 
 
+def _of_system(error: OSError) -> tuple[int | None, str]:
+    """Exit code and message of a full disk or an impossible name; None for any other error."""
+    from strategies.errors import name_trouble, storage_trouble
+
+    trouble, name = storage_trouble(error), name_trouble(error)
+    return (6, trouble) if trouble else (2, name) if name else (None, "")
+
+
 def main() -> None:
     """Run the command line; errors that a user can solve end without a traceback."""
     # Little is thrown away while modules are imported and a chart is walked.
@@ -96,10 +104,7 @@ def main() -> None:
     except Exception as error:
         code, message = getattr(error, "exit_code", None), str(error)
         if isinstance(error, OSError):
-            from strategies.errors import storage_trouble
-
-            message = storage_trouble(error) or ""
-            code = 6 if message else None
+            code, message = _of_system(error)
         if not isinstance(code, int):
             sys.excepthook = show_bug
             raise

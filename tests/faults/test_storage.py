@@ -73,6 +73,21 @@ def test_trouble_with_the_disk_is_one_message_and_an_exit_code(
     assert said.count("\n") == 1
 
 
+@pytest.mark.parametrize("number", [errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR])
+def test_a_name_that_no_file_can_have_is_one_message(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int
+) -> None:
+    def fails() -> None:
+        raise OSError(number, os.strerror(number), "x" * 5_000)
+
+    monkeypatch.setattr(app, "app", fails)
+    with pytest.raises(SystemExit) as ended:
+        app.main()
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said == f"{'x' * 60}…: {os.strerror(number)}. Give the name of another file or folder.\n"
+
+
 def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     def fails() -> None:
         raise FileNotFoundError(errno.ENOENT, "No such file", "a.json")
