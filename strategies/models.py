@@ -559,7 +559,10 @@ def own_code(folder: Path) -> str:
 
 def why_not(folder: Path, what: str, error: Exception) -> str:
     """What a user is told when transformers refuses a folder; see `own_code`."""
-    return own_code(folder) if "trust_remote_code" in str(error) else f"{what}: {error}"
+    if "trust_remote_code" in str(error):
+        return own_code(folder)
+    said = " ".join(str(error).split()).rstrip(".")
+    return f"{what}: {said}. Correct it, or download the folder again."
 
 
 def load_tokenizer(resolved: ResolvedModel) -> Any:
