@@ -225,6 +225,7 @@ class _Scorer:
             slices=dict(item.slices),
             metrics=values,
             reference=item.output,
+            references=item.outputs,
             prediction=text,
             input_sha256=sha256_of_data(item.input),
             sums=item_sums(self._task, item, text),
@@ -411,6 +412,7 @@ def _item_score(task: Task, item: Item, lm: ArmLM, sample: Mapping[str, Any]) ->
         group=item.group,
         metrics={name: float(sample[name]) for name in (task.metric, *task.metrics)},
         reference=item.output,
+        references=item.outputs,
         prediction=lm.answers[item.id].text,
         input_sha256=sha256_of_data(item.input),
     )

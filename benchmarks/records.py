@@ -3,7 +3,7 @@
 Run folder::
 
     plan.yaml  run.json  recommendation.json (optional)  lock  comparison.json
-    inputs.jsonl (of a task of lm-eval's, so that a report need not load it)
+    inputs.jsonl (where a report could not read them: of a task of lm-eval's, or a committed run)
     arms/<arm>/  arm.json  responses.jsonl  free.jsonl  latency.jsonl  scores.jsonl
 
 An *arm* is one method at one seed, or one floor; its folder is ``<name>-s<seed>``.
@@ -62,7 +62,7 @@ class Response(Finite):
 
 
 class ItemInput(Frozen):
-    """What one item asks: a line of ``inputs.jsonl``, kept of tasks of lm-eval's alone."""
+    """What one item asks: a line of ``inputs.jsonl``, which few run folders have."""
 
     id: str
     input: str
@@ -77,6 +77,8 @@ class ItemScore(Finite):
         slices: what a report tells items apart by, to this item's value.
         metrics: metric name to this item's value in [0, 1]; None is undefined.
         reference: the first accepted answer, for the report's examples.
+        references: all accepted answers, so that a run can be scored again without its task; ()
+            in runs of older versions, which kept the first alone (`benchmarks.references`).
         prediction: what the arm answered.
         input_sha256: of what was asked, so that two runs pair only what is the same.
         sums: metric name to what is summed over items before a score is taken of it, where
@@ -89,6 +91,7 @@ class ItemScore(Finite):
     slices: dict[str, str] = Field(default_factory=dict)
     metrics: dict[str, float | None]
     reference: str
+    references: tuple[str, ...] = ()
     prediction: str
     input_sha256: str = ""
     sums: dict[str, tuple[Real, ...]] = Field(default_factory=dict)

@@ -97,7 +97,7 @@ def write_report(
 
 
 def inputs_of(run: Run, data_dir: Path | None = None) -> dict[str, str] | None:
-    """Test item id to its input; None when the task of the run cannot be read as it was.
+    """Test item id to its input; None when neither the task as it was nor the run folder has them.
 
     The run may be a stranger's: nothing that its plan names is imported. The inputs of a task of
     lm-eval's come from the run folder, which keeps them.
@@ -114,8 +114,8 @@ def inputs_of(run: Run, data_dir: Path | None = None) -> dict[str, str] | None:
     try:
         task = read_cut(run.plan)
     except UserError:
-        # The comparison then says that the examples come without inputs.
-        return None
+        # Where the folder has none either, the comparison says that the examples lack them.
+        return recorded_inputs(run.path)
     if task.sha256 != run.manifest.task.sha256:
-        return None
+        return recorded_inputs(run.path)
     return {item.id: item.input for item in task.test}

@@ -9,26 +9,30 @@ import pytest
 from advisor.cli.report import inputs_of
 from benchmarks.comparison import compare
 from benchmarks.report import render
-from benchmarks.store import read_plan, read_run
-from benchmarks.tasks.catalogue import bundled_tasks
+from benchmarks.results import Comparison
+from benchmarks.store import read_plan, read_record, read_run
 
 RUNS = Path(__file__).parents[2] / "reports" / "runs"
 PLANS = RUNS.parent / "plans"
-# The inputs that a report quotes are in the checkout for bundled tasks alone.
-BUNDLED = [spec.id for spec in bundled_tasks() if (RUNS / spec.id / "run.json").is_file()]
+COMMITTED = sorted(path.name for path in RUNS.glob("*"))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", BUNDLED)
-def test_a_committed_run_gives_its_committed_report(name: str) -> None:
+@pytest.mark.parametrize("name", COMMITTED)
+def test_a_committed_run_gives_its_committed_report_without_other_data(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ADVISOR_DATA_DIR", raising=False)
     run = read_run(RUNS / name)
-    files = render(compare(run, inputs_of(run, None)), "md")
+    comparison = compare(run, inputs_of(run, None))
+    assert read_record(RUNS / name / "comparison.json", Comparison) == comparison
+    files = render(comparison, "md")
     assert files
     for file, content in files.items():
         assert (RUNS / name / file).read_bytes() == content, file
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in RUNS.glob("*")))
+@pytest.mark.parametrize("name", COMMITTED)
 def test_a_committed_run_ran_its_committed_plan(name: str) -> None:
     ran, planned = read_plan(RUNS / name / "plan.yaml"), read_plan(PLANS / f"{name}.yaml")
     machine = {"precision": ran.precision, "threads": ran.threads}

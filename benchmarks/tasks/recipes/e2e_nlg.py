@@ -49,14 +49,15 @@ def _items(files: Files, name: str, prefix: str) -> tuple[Item, ...]:
             id=f"{prefix}-{number}",
             input=meaning,
             outputs=tuple(dict.fromkeys(written)),
-            checks=_slot_checks(meaning),
+            checks=slot_checks(meaning),
         )
         for number, (meaning, written) in enumerate(sentences.items(), start=1)
     ]
     return tuple(sorted(items, key=lambda item: fixed_order(item.id)))
 
 
-def _slot_checks(meaning: str) -> tuple[Check, ...]:
+def slot_checks(meaning: str) -> tuple[Check, ...]:
+    """What an answer to a meaning representation has to contain word for word."""
     slots = dict(_SLOT.findall(meaning))
     return tuple(
         Check(name=slot, kind="contains", any=(slots[slot],))
