@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy import stats
+from statsmodels.stats.proportion import confint_proportions_2indep
 
 from benchmarks import permutation, statistics
 from benchmarks.drift import Drift, drift_between, leader_of
@@ -68,14 +69,19 @@ def test_many_graded_scores_on_different_items_are_compared_as_by_welch() -> Non
     assert permutation.unpaired(before, after).p_value == pytest.approx(expected.pvalue, abs=0.02)
 
 
-def test_right_and_wrong_in_groups_of_one_is_agresti_and_caffos_interval() -> None:
-    # One right and one wrong are added to each: 8 of 10 and 2 of 10 become 9 and 3 of 12.
-    low, high = statistics.unpaired_interval(
-        mean_outcomes(right(2, 10), range(10)), mean_outcomes(right(8, 10), range(10))
+def test_many_right_and_wrong_items_have_newcombes_interval() -> None:
+    found = statistics.unpaired_interval(
+        mean_outcomes(right(80, 400), range(400)), mean_outcomes(right(270, 300), range(300))
     )
-    error = (2 * (9 / 12) * (3 / 12) / 11) ** 0.5
-    half = stats.t.ppf(0.975, 18) * error
-    assert (low, high) == pytest.approx((0.5 - half, 0.5 + half))
+    newcombe = confint_proportions_2indep(270, 300, 80, 400, method="newcomb", compare="diff")
+    assert found == pytest.approx(newcombe, abs=1e-3)
+
+
+def test_few_items_that_are_all_alike_leave_the_difference_open() -> None:
+    # Wilson's intervals of 0 of 10 by Student's quantile 2.262 end at .338 and begin at 0.
+    low, high = statistics.unpaired_interval(*[mean_outcomes([0.0] * 10, range(10))] * 2)
+    end = 2.2622**2 / (10 + 2.2622**2)
+    assert (low, high) == pytest.approx((-end, end), abs=1e-4)
 
 
 def test_a_collapse_is_seen_and_three_zeros_are_not_taken_for_one(tmp_path: Path) -> None:
@@ -138,9 +144,9 @@ def test_weights_that_took_another_time_to_train_are_others(
 
 def test_what_is_detectable_is_2_8_standard_errors(tmp_path: Path) -> None:
     found = drift(tmp_path, right(80, 100), right(50, 100))
-    # (1.960 + .842) * sqrt(p (1 - p) / 101) of 81 and 51 right of 102.
-    before, after = (right * (102 - right) / 102**2 / 101 for right in (81, 51))
-    assert found.detectable == pytest.approx(2.8016 * (before + after) ** 0.5, rel=1e-4)
+    # (1.960 + .842) * sqrt(p (1 - p) / 99) of 80 and 50 right of 100, and 1 to 2 % for rare ones.
+    error = ((0.8 * 0.2 + 0.5 * 0.5) / 99) ** 0.5
+    assert 2.8016 * error < found.detectable < 1.02 * 2.8016 * error
 
 
 def test_items_that_were_tested_before_are_counted(tmp_path: Path) -> None:
