@@ -280,8 +280,8 @@ def score_interval(outcomes: Outcomes, noise: Noise | None = None) -> tuple[floa
     """
     if outcomes.units < 2:
         return 0.0, 1.0
-    centre, items = _level(outcomes)
-    error, freedom = _error(items, noise)
+    centre, items = score_level(outcomes)
+    error, freedom = combined_error(items, noise)
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom)) * error
     return max(0.0, centre - half), min(1.0, centre + half)
 
@@ -328,16 +328,16 @@ def seeded_p_value(a: Outcomes, b: Outcomes, noise: Noise) -> float:
 
 def _difference(a: Outcomes, b: Outcomes, noise: Noise | None) -> tuple[float, float, float]:
     """Centre, standard error and degrees of freedom of a's score minus b's."""
-    units, values = a.units, _pseudo_values(a, b)
+    units, values = a.units, pseudo_differences(a, b)
     squares = float((values**2).sum())
     # Mean square of the discordant units; a weighted one, so that none need be called concordant.
     weight = float((values**4).sum()) / squares if squares > 0 else 1.0
     centre = float(values.sum()) / (units + 2)
     variance = (squares + weight - (units + 2) * centre**2) / (units + 1)
-    return centre, *_error(Noise(variance / (units + 2), units - 1), noise)
+    return centre, *combined_error(Noise(variance / (units + 2), units - 1), noise)
 
 
-def _error(items: Noise, seeds: Noise | None) -> tuple[float, float]:
+def combined_error(items: Noise, seeds: Noise | None) -> tuple[float, float]:
     """Standard error and Satterthwaite's degrees of freedom of two independent parts."""
     parts = [items, *([seeds] if seeds else [])]
     total = sum(part.variance for part in parts)
@@ -345,7 +345,7 @@ def _error(items: Noise, seeds: Noise | None) -> tuple[float, float]:
     return math.sqrt(total), total**2 / spread if spread > 0 else float(items.freedom)
 
 
-def _pseudo_values(a: Outcomes, b: Outcomes) -> Floats:
+def pseudo_differences(a: Outcomes, b: Outcomes) -> Floats:
     """Jackknife pseudo-values of a's score minus b's, one a unit; for a mean, its differences."""
     whole, left_out = a.score - b.score, _left_out(a) - _left_out(b)
     values: Floats = a.units * whole - (a.units - 1) * left_out
@@ -376,8 +376,8 @@ def unpaired_interval(a: Outcomes, b: Outcomes) -> tuple[float, float]:
     """
     if min(a.units, b.units) < 2:
         return -1.0, 1.0
-    (before, of_a), (after, of_b) = _level(a), _level(b)
-    error, freedom = _error(of_a, of_b)
+    (before, of_a), (after, of_b) = score_level(a), score_level(b)
+    error, freedom = combined_error(of_a, of_b)
     difference = after - before
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom)) * error
     return max(-1.0, difference - half), min(1.0, difference + half)
@@ -385,7 +385,11 @@ def unpaired_interval(a: Outcomes, b: Outcomes) -> tuple[float, float]:
 
 def unpaired_error(a: Outcomes, b: Outcomes) -> float:
     """Standard error of the difference of two scores on different items."""
-    return _error(_level(a)[1], _level(b)[1])[0] if min(a.units, b.units) > 1 else 0.0
+    return (
+        combined_error(score_level(a)[1], score_level(b)[1])[0]
+        if min(a.units, b.units) > 1
+        else 0.0
+    )
 
 
 def unpaired_proportions(
@@ -410,7 +414,7 @@ def unpaired_proportions(
     return (float(low), float(high)), float(p_value), test
 
 
-def _level(outcomes: Outcomes) -> tuple[float, Noise]:
+def score_level(outcomes: Outcomes) -> tuple[float, Noise]:
     """A score and its noise over two units and more, drawn to 1/2 by two that are not there."""
     units = outcomes.units
     values = units * outcomes.score - (units - 1) * _left_out(outcomes)
@@ -543,10 +547,10 @@ def difference_error(a: Outcomes, b: Outcomes, noise: Noise | None = None) -> tu
     """
     if a.units < 2:
         return 0.0, math.inf
-    items = float(np.var(_pseudo_values(a, b))) / (a.units - 1)
+    items = float(np.var(pseudo_differences(a, b))) / (a.units - 1)
     if noise is None:
         return math.sqrt(items), math.inf
-    return _error(Noise(items, a.units - 1), noise)
+    return combined_error(Noise(items, a.units - 1), noise)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from benchmarks.verification import (
     Argument,
     Choice,
     Mean,
+    Outcome,
     Summary,
     Verification,
     VerifiedRun,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 RUN_HEADS = ("run", "advised", "best measured", "regret, points", "outcome", "target")
 POLICY_HEADS = (
     "policy", "mean regret, points", "advisor minus it, points", "chose the same", "fell back",
-    "hit", "tied", "miss", "not tested",
+    "hit", "not separated", "miss", "not tested",
 )  # fmt: skip
 FEWEST_TASKS = 6
 """Of fewer tasks that all point the same way, a sign test gives p = 2 / 2^5 = .06 or more."""
@@ -51,15 +52,16 @@ HOW = (
 )
 _OUTCOMES: tuple[Text, ...] = (
     "hit: what was chosen scores highest.",
-    "tied: it does not, but the run's paired test, after Holm's correction, does not separate it "
-    "from what does.",
+    "not separated: something else does, but the run's paired test, after Holm's correction, does "
+    "not separate the two.",
     "miss: it is separated from what scores highest, or was tried and gave no full result.",
     "not tested: the run holds no measurement that could contradict it.",
     "A verdict other than a method claims to be good enough, not best. So “no adaptation” (the "
     "plain prompt stands for it) and “no language model” (the best floor) are a hit where the "
-    "target is reached, tied where it is not but no allowed method is separated above, and "
-    "otherwise a miss. “No method reaches” is a hit where the best allowed method misses the "
-    "target, a miss where its whole interval reaches it, and tied between; it has no regret.",
+    "target is reached, “not separated” where it is not but no allowed method is separated above, "
+    "and otherwise a miss. “No method reaches” is a hit where the best allowed method misses the "
+    "target, a miss where its whole interval reaches it, and “not separated” between; it has no "
+    "regret.",
 )
 _MEANS = (
     "Means over tasks, of the means of their runs, with Student's 95 % intervals. A mean stands "
@@ -147,9 +149,14 @@ def _run_row(run: VerifiedRun, choice: Choice) -> tuple[str, ...]:
         f"{run.advised.said} ({stands_for})" if stands_for else run.advised.said,
         winner or numbers.UNDEFINED,
         _regret(choice),
-        choice.outcome,
+        outcome_name(choice.outcome),
         _target(run, choice),
     )
+
+
+def outcome_name(outcome: Outcome) -> str:
+    """An outcome in words; that two are not separated does not make them equal."""
+    return "not separated" if outcome == "tied" else outcome
 
 
 def _target(run: VerifiedRun, choice: Choice) -> str:
@@ -194,7 +201,7 @@ def _mean(mean: Mean | None, runs: int) -> str:
 def in_short(verification: Verification) -> list[str]:
     """What came out, in sentences."""
     advisor, *policies = verification.summaries
-    counts = ", ".join(f"{kind} {count}" for kind, count in advisor.outcomes.items() if count)
+    counts = ", ".join(f"{outcome_name(o)} {n}" for o, n in advisor.outcomes.items() if n)
     said = [f"The advice for {_count(len(verification.runs), 'run')}: {counts}."]
     if advisor.regret is not None:
         mean, runs = advisor.regret, advisor.regret.runs
