@@ -99,7 +99,7 @@ def chance_blocks(comparison: Comparison) -> list[Block]:
     rows: list[list[Text]] = [_chance_row(result, target) for result in known]
     seeds = " and seeds" if len(comparison.seeds) > 1 else ""
     reaching = (
-        " The chance of reaching the target is of each method by itself."
+        " The chance of reaching the target is of each method by itself, shrunk toward the target."
         if target is not None
         else ""
     )
