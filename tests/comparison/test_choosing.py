@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import integrate, stats
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.weightstats import ttost_paired
 
@@ -88,12 +88,23 @@ def test_noise_of_seeds_makes_a_lead_less_certain() -> None:
     assert 0.5 < unsure["a"].best < sure["a"].best - 0.02
 
 
-def test_the_chance_of_reaching_a_target_is_near_the_t_tests_where_items_are_many() -> None:
+def test_the_chance_of_reaching_a_target_is_that_of_its_integral() -> None:
     values = np.random.default_rng(0).random(4000)
-    target = float(values.mean()) - 0.006
-    found = chance_of_reaching(side("a", values.tolist()), target)
-    known = 1 - stats.ttest_1samp(values, target, alternative="greater").pvalue
-    assert found == pytest.approx(known, abs=0.01)
+    seen, error = 0.006, float(stats.sem(values))
+
+    def likely(spread: float) -> float:
+        return float(
+            stats.halfcauchy.pdf(spread, scale=0.1)
+            * stats.norm.pdf(seen, scale=np.hypot(spread, error))
+        )
+
+    def above(spread: float) -> float:
+        return float(stats.norm.cdf(spread / np.hypot(spread, error) * seen / error))
+
+    total = integrate.quad(likely, 0, 5, points=[0.01, 0.1, 1])[0]
+    wanted = integrate.quad(lambda t: likely(t) * above(t), 0, 5, points=[0.01, 0.1, 1])[0] / total
+    found = chance_of_reaching(side("a", values.tolist()), float(values.mean()) - seen)
+    assert found == pytest.approx(wanted, abs=0.01)
 
 
 def test_a_target_that_is_just_met_is_reached_by_chance_alone() -> None:
