@@ -7,22 +7,29 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import fmean, median, stdev
 from typing import Any, Literal
 
 from benchmarks import statistics
+from benchmarks.agreement import agreement, clustering
+from benchmarks.chances import chance_of_reaching, chances_of_being_best
+from benchmarks.margins import good_enough
 from benchmarks.pairing import (
     Pair,
     ScoreTable,
+    Side,
     all_differences,
     corrected_together,
     interval_of_score,
     side_of,
 )
+from benchmarks.pareto import pareto_points
 from benchmarks.portable import all_without_folders, portable, without_folders
 from benchmarks.records import Cost, RunManifest
 from benchmarks.results import (
     Advice,
+    Agreement,
     CommonMethod,
     Comparison,
     Curve,
@@ -31,7 +38,9 @@ from benchmarks.results import (
     Flips,
     Frontier,
     FrontierPoint,
+    HourPrice,
     Interval,
+    Margin,
     MethodResult,
     Problem,
     Regret,
@@ -44,6 +53,7 @@ from benchmarks.results import (
 from benchmarks.slices import slices_of
 from benchmarks.store import ArmResult, Run
 from benchmarks.tasks.foreign_code import LM_EVAL
+from benchmarks.tasks.languages import label_form
 from strategies.data import Frozen
 from strategies.errors import RunError
 from strategies.method import Method
@@ -57,18 +67,39 @@ SAME_SCORE = 1e-6
 # ---------------------------------------------------------------- comparing
 
 
-def compare(run: Run, inputs: Mapping[str, str] | None = None) -> Comparison:
+@dataclass(frozen=True)
+class Wishes:
+    """What a reader wants to know besides.
+
+    Attributes:
+        margin: points by which a method may be behind the best; None takes the plan's.
+        hour_price: what an hour of the machine costs; None shows seconds.
+    """
+
+    margin: float | None = None
+    hour_price: HourPrice | None = None
+
+
+NO_WISHES = Wishes()
+
+
+def compare(
+    run: Run, inputs: Mapping[str, str] | None = None, wishes: Wishes = NO_WISHES
+) -> Comparison:
     """The comparison of a run, finished or not; of a shard, the results alone.
 
     Args:
         run: what was read from its folder.
         inputs: test item id to its input, for the examples; None leaves inputs out.
+        wishes: what is asked besides.
     """
     table = ScoreTable(run.arms, run.manifest.task.metric)
     # In a shard the best that there is, floors too, may be elsewhere.
     whole = not run.manifest.plan_arms
     differences = all_differences(table) if whole else []
     results = [_result(name, run, table) for name in table.names]
+    sides = _complete_sides(table, results) if whole else []
+    results = _with_chances(results, sides, _target(run))
     leader = _leader(results) if whole else None
     results = [_placed(result, leader, differences) for result in results]
     floor = best_of([r for r in results if r.floor]) if whole else None
@@ -89,10 +120,14 @@ def compare(run: Run, inputs: Mapping[str, str] | None = None) -> Comparison:
         differences=tuple(differences),
         items=len(table.ids),
         units=table.unit_count,
+        target=_target(run),
+        margin=_margin(run, wishes, results, sides),
+        hour_price=wishes.hour_price,
         typical_detectable=_median(d.detectable for d in pairs),
         typical_detectable_corrected=_median(d.detectable_corrected for d in pairs),
         frontiers=_frontiers(results),
-        flips=_flips(table, inputs),
+        pareto=pareto_points(results),
+        flips=_flips(table, inputs, labelled=by_answer),
         slices=slices,
         slices_left_out=left_out,
         advice=_advice(run, table, results) if whole else None,
@@ -164,6 +199,12 @@ def _result(name: str, run: Run, table: ScoreTable) -> MethodResult:
         seeds=tuple(scores),
         seed_spread=stdev(known) if len(known) > 1 else None,
         scores=_all_scores(finished, table.metric, score),
+        agreement=_with_references(name, table)
+        if run.manifest.task.kind == "classification"
+        else None,
+        clustering=clustering(table.values(name, table.ids), table.units(table.ids))
+        if finished and table.ids
+        else None,
         format_validity=_mean(r.arm.format_validity for r in finished),
         recall_at_k=_mean(r.arm.recall_at_k for r in finished),
         items=len(table.ids) if finished else 0,
@@ -316,6 +357,80 @@ def _median(values: Iterable[float | None]) -> float | None:
     return median(known) if known else None
 
 
+# ---------------------------------------------------------------- chances, margin, agreement
+
+
+def _complete_sides(table: ScoreTable, results: Sequence[MethodResult]) -> list[Side]:
+    """What finished; [] where scores are no functions of what is known of the items."""
+    if not table.ids or any(r.score is not None and r.interval is None for r in results):
+        return []
+    labels = table.labels() if table.macro else []
+    return [side_of(table, name, table.ids, labels) for name in table.complete]
+
+
+def _target(run: Run) -> float | None:
+    """The score that was called good enough before the run."""
+    answers = (run.recommendation or {}).get("answers", run.manifest.task.answers)
+    target = answers.get("target_score") if isinstance(answers, Mapping) else None
+    return float(target) if isinstance(target, int | float) else None
+
+
+def _with_chances(
+    results: Sequence[MethodResult], sides: Sequence[Side], target: float | None
+) -> list[MethodResult]:
+    """The results with what the sample says of being the best and of reaching the target."""
+    chances = chances_of_being_best(sides)
+    reaching = (
+        {side.name: chance_of_reaching(side, target) for side in sides}
+        if target is not None
+        else {}
+    )
+    return [
+        result.model_copy(
+            update={
+                "probability_best": chances[result.name].best if result.name in chances else None,
+                "expected_loss": chances[result.name].loss if result.name in chances else None,
+                "probability_target": reaching.get(result.name),
+            }
+        )
+        for result in results
+    ]
+
+
+def _margin(
+    run: Run, wishes: Wishes, results: Sequence[MethodResult], sides: Sequence[Side]
+) -> Margin | None:
+    """Who is good enough, cheapest first; nothing is said of a training that did not improve."""
+    asked = wishes.margin or run.plan.margin
+    if asked is None or run.manifest.plan_arms:
+        return None
+    cheapest = sorted(results, key=lambda result: _order(result)[3:])
+    candidates = [result.name for result in cheapest if not result.unimproved]
+    found = {each.name: each for each in good_enough(sides, asked / 100, candidates)}
+    return Margin(
+        margin=asked / 100,
+        planned=asked == run.plan.margin,
+        methods=tuple(found[name] for name in candidates if name in found),
+    )
+
+
+def _labels_of(result: ArmResult, table: ScoreTable) -> list[str]:
+    lines = (table.line(result, item) for item in table.ids)
+    return ["" if line is None else label_form(line.prediction) for line in lines]
+
+
+def _with_references(name: str, table: ScoreTable) -> Agreement | None:
+    """How a method's labels agree with the right ones, mean over seeds."""
+    right = [label_form(table.references[item]) for item in table.ids]
+    if not right or not table.finished[name]:
+        return None
+    found = [agreement(_labels_of(result, table), right) for result in table.finished[name]]
+    kappas = [each.kappa for each in found]
+    return Agreement(
+        same=fmean(each.same for each in found), kappa=None if None in kappas else _mean(kappas)
+    )
+
+
 # ---------------------------------------------------------------- cost
 
 
@@ -363,11 +478,15 @@ def _dominates(other: tuple[float, float], point: tuple[float, float]) -> bool:
 # ---------------------------------------------------------------- flips
 
 
-def _flips(table: ScoreTable, inputs: Mapping[str, str] | None) -> tuple[Flips, ...]:
+def _flips(
+    table: ScoreTable, inputs: Mapping[str, str] | None, *, labelled: bool
+) -> tuple[Flips, ...]:
     if BASELINE not in table.scored:
         return ()
     return tuple(
-        _flips_of(name, table, inputs or {})
+        _flips_of(name, table, inputs or {}).model_copy(
+            update={"agreement": _between(BASELINE, name, table) if labelled else None}
+        )
         for name in table.scored
         if name != BASELINE and not table.is_floor(name)
     )
@@ -392,6 +511,12 @@ def _flips_of(name: str, table: ScoreTable, inputs: Mapping[str, str]) -> Flips:
         fixed_examples=examples(fixed),
         broken_examples=examples(broken),
     )
+
+
+def _between(one: str, other: str, table: ScoreTable) -> Agreement | None:
+    """How the labels of two methods agree, by their first seeds."""
+    labels = [_labels_of(table.finished[name][0], table) for name in (one, other)]
+    return agreement(*labels) if table.ids else None
 
 
 def _flip(item: str, name: str, table: ScoreTable, inputs: Mapping[str, str]) -> Flip:
@@ -527,7 +652,7 @@ def _notes(
 ) -> tuple[str, ...]:
     notes = [
         _seed_note(run.plan.seeds),
-        *_group_notes(table),
+        *_group_notes(table, results),
         *_score_notes(results, table),
         *_gold_notes(run),
         *run.manifest.task.notes,
@@ -585,13 +710,26 @@ def _refused_notes(run: Run) -> list[str]:
     ]
 
 
-def _group_notes(table: ScoreTable) -> list[str]:
+def _group_notes(table: ScoreTable, results: Sequence[MethodResult]) -> list[str]:
     if table.unit_count == len(table.ids):
         return []
-    return [
+    notes = [
         f"The {len(table.ids)} items form {table.unit_count} groups that share a source; groups "
         "are resampled, not items."
     ]
+    known = [(r.name, r.clustering) for r in results if r.clustering]
+    if known:
+        listed = "; ".join(
+            f"{name} {found.correlation:.2f}, {found.design_effect:.2f}, "
+            f"{found.effective_items:.0f}"
+            for name, found in known
+        )
+        notes.append(
+            "How alike the items of one group come out (intraclass correlation, one-way random "
+            "effects), the design effect 1 + (m − 1) · ICC, and how many independent items the "
+            f"{len(table.ids)} are worth for a method's score: {listed}."
+        )
+    return notes
 
 
 def _score_notes(results: Sequence[MethodResult], table: ScoreTable) -> list[str]:

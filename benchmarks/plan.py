@@ -44,6 +44,8 @@ class Plan(Finite):
             minutes later is ended; None is no limit.
         threads: torch threads; None takes the number of physical cores allowed.
         fresh_items: file of items that stand for the task's test split; None takes that.
+        margin: points of the primary score by which a method may be behind the best and still be
+            good enough; None asks no such question.
     """
 
     schema_version: Literal[1] = 1
@@ -60,11 +62,12 @@ class Plan(Finite):
     budget_minutes: float | None = Field(default=None, gt=0, le=10_000_000)
     threads: int | None = Field(default=None, ge=1, le=10_000)
     fresh_items: str | None = None
+    margin: float | None = Field(default=None, gt=0, lt=100)
 
     @property
     def sha256(self) -> str:
-        """Hash of all that it says, of fresh items where there are any."""
-        unused = {"fresh_items"} if self.fresh_items is None else set()
+        """Hash of all that it says, of fresh items and a margin where there are any."""
+        unused = {name for name in ("fresh_items", "margin") if getattr(self, name) is None}
         return sha256_of_data(self.model_dump(mode="json", exclude=unused))
 
     @model_validator(mode="after")

@@ -37,6 +37,65 @@ class SeedScore(Frozen):
     score: float | None = None
 
 
+class Agreement(Frozen):
+    """How often two give the same label; `kappa` is what is beyond chance, None if undefined."""
+
+    same: float
+    kappa: float | None
+
+
+class Clustering(Frozen):
+    """How alike items of one group come out, and how many independent items they are worth."""
+
+    correlation: float
+    design_effect: float
+    effective_items: float
+
+
+class GoodEnough(Frozen):
+    """Whether a method is less than a margin behind every other one.
+
+    Attributes:
+        behind: by how much it is behind the best at most, with 95 % confidence; for this method
+            alone, not corrected for the number of methods.
+        p_value: one-sided, the largest over all others.
+        p_holm: the same, corrected for the number of methods.
+    """
+
+    name: str
+    behind: float
+    p_value: float
+    p_holm: float
+
+    @property
+    def shown(self) -> bool:
+        """Whether the sample shows it after correction."""
+        return self.p_holm < ALPHA
+
+
+class Margin(Frozen):
+    """How far behind the best a method may be, and which are shown not to be farther.
+
+    Attributes:
+        margin: as a share of the score.
+        planned: whether the plan named it before the run.
+        methods: cheapest first.
+    """
+
+    margin: float
+    planned: bool
+    methods: tuple[GoodEnough, ...]
+
+
+class HourPrice(Frozen):
+    """What an hour of the machine costs: US dollars, of what, read where and when."""
+
+    usd: float = Field(ge=0)
+    name: str
+    source: str
+    date: str
+
+
 class Problem(Frozen):
     """Why an arm has no result."""
 
@@ -59,6 +118,14 @@ class MethodResult(Frozen):
         interval: of `score`; None when the score is not a function of the items' values.
         seed_spread: standard deviation over seeds; None with fewer than two.
         scores: every metric, mean over finished seeds.
+        probability_best: that its true score is the highest of all methods and floors; None
+            without a full result. Like the next two it is about samples of items, given these
+            weights.
+        probability_target: that its true score reaches the run's target; None without one.
+        expected_loss: by how much the best is better than it, on average; a share of the score.
+        agreement: of answers with references, mean over seeds; None unless it is a
+            classification.
+        clustering: of item values in groups; None where items stand alone.
         format_validity: share of free generations that keep the answer format.
         recall_at_k: share of items with gold passages for which one was shown.
         items: items that count.
@@ -82,6 +149,11 @@ class MethodResult(Frozen):
     seeds: tuple[SeedScore, ...]
     seed_spread: float | None = None
     scores: dict[str, float | None] = Field(default_factory=dict)
+    probability_best: float | None = None
+    probability_target: float | None = None
+    expected_loss: float | None = None
+    agreement: Agreement | None = None
+    clustering: Clustering | None = None
     format_validity: float | None = None
     recall_at_k: float | None = None
     items: int = 0
@@ -188,13 +260,18 @@ class Flip(Frozen):
 
 
 class Flips(Frozen):
-    """What a method fixed and broke against the baseline; counts of items."""
+    """What a method fixed and broke against the baseline; counts of items.
+
+    Attributes:
+        agreement: of the two methods' answers, first seeds; None unless it is a classification.
+    """
 
     method: str
     baseline: str
     fixed: int
     broken: int
     unchanged: int
+    agreement: Agreement | None = None
     fixed_examples: tuple[Flip, ...]
     broken_examples: tuple[Flip, ...]
 
@@ -214,6 +291,23 @@ class Frontier(Frozen):
 
     cost: Literal["total_seconds", "latency_p50_seconds"]
     points: tuple[FrontierPoint, ...]
+
+
+class ParetoPoint(Frozen):
+    """A method's score, and what it costs once and for every answer.
+
+    Attributes:
+        once_seconds: to train and to index.
+        thousand_seconds: for a thousand answers in batches.
+        efficient: whether nothing is as good or better in all three and better in one.
+    """
+
+    name: str
+    floor: bool
+    score: float
+    once_seconds: float
+    thousand_seconds: float
+    efficient: bool
 
 
 class Regret(Frozen):
@@ -283,6 +377,9 @@ class Comparison(Frozen):
         slices_left_out: what items are told apart by, to how many smaller slices it has.
         items: test items that count.
         units: what is resampled; fewer than `items` when items share groups.
+        target: the score that was called good enough before the run; None if none was.
+        margin: who is good enough; None when no margin was named, or nothing can be compared.
+        hour_price: what an hour of the machine costs; None when no price is known.
         typical_detectable: median over pairs of methods of the smallest difference that the
             sample finds with 80 % power.
         notes: what a reader has to know to read the figures right.
@@ -302,9 +399,13 @@ class Comparison(Frozen):
     differences: tuple[Difference, ...]
     items: int
     units: int
+    target: float | None = None
+    margin: Margin | None = None
+    hour_price: HourPrice | None = None
     typical_detectable: float | None
     typical_detectable_corrected: float | None
     frontiers: tuple[Frontier, ...]
+    pareto: tuple[ParetoPoint, ...] = ()
     flips: tuple[Flips, ...]
     slices: tuple[Slice, ...] = ()
     slices_left_out: dict[str, int] = Field(default_factory=dict)

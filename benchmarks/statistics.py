@@ -273,7 +273,7 @@ def score_interval(outcomes: Outcomes, noise: Noise | None = None) -> tuple[floa
     if outcomes.units < 2:
         return 0.0, 1.0
     score, dispersion = outcomes.score, _dispersion(outcomes)
-    _, freedom = _error(_level(outcomes), noise)
+    _, freedom = combined_error(_level(outcomes), noise)
     squared = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom)) ** 2
     # All m with (score - m)^2 <= squared * (dispersion * m * (1 - m) / units + variance of seeds).
     spread = squared * dispersion / outcomes.units
@@ -331,16 +331,16 @@ def _difference(
     Two units are added, each by the root of a half of what a discordant unit weighs: one on each
     side, or both favouring a.
     """
-    units, values = a.units, _pseudo_values(a, b)
+    units, values = a.units, pseudo_differences(a, b)
     squares = float((values**2).sum())
     # Mean square of the discordant units; a weighted one, so that none need be called concordant.
     weight = float((values**4).sum()) / squares if squares > 0 else 1.0
     centre = (float(values.sum()) + favouring * math.sqrt(2 * weight)) / (units + 2)
     variance = (squares + weight - (units + 2) * centre**2) / (units + 1)
-    return centre, *_error(Noise(variance / (units + 2), units - 1), noise)
+    return centre, *combined_error(Noise(variance / (units + 2), units - 1), noise)
 
 
-def _error(items: Noise, seeds: Noise | None) -> tuple[float, float]:
+def combined_error(items: Noise, seeds: Noise | None) -> tuple[float, float]:
     """Standard error and Satterthwaite's degrees of freedom of two independent parts."""
     parts = [items, *([seeds] if seeds else [])]
     total = sum(part.variance for part in parts)
@@ -348,7 +348,7 @@ def _error(items: Noise, seeds: Noise | None) -> tuple[float, float]:
     return math.sqrt(total), total**2 / spread if spread > 0 else float(items.freedom)
 
 
-def _pseudo_values(a: Outcomes, b: Outcomes) -> Floats:
+def pseudo_differences(a: Outcomes, b: Outcomes) -> Floats:
     """Jackknife pseudo-values of a's score minus b's, one a unit; for a mean, its differences."""
     whole, left_out = a.score - b.score, _left_out(a) - _left_out(b)
     values: Floats = a.units * whole - (a.units - 1) * left_out
@@ -387,7 +387,7 @@ def unpaired_interval(a: Outcomes, b: Outcomes) -> tuple[float, float]:
 
 def unpaired_error(a: Outcomes, b: Outcomes) -> float:
     """Standard error of the difference of two scores on different items."""
-    return _error(_level(a), _level(b))[0] if min(a.units, b.units) > 1 else 0.0
+    return combined_error(_level(a), _level(b))[0] if min(a.units, b.units) > 1 else 0.0
 
 
 def unpaired_proportions(
@@ -429,9 +429,24 @@ def _dispersion(outcomes: Outcomes) -> float:
 
 def _level(outcomes: Outcomes) -> Noise:
     """The noise of a score over two units and more; half a unit each way keeps it above 0."""
-    units = outcomes.units
-    share = (units * outcomes.score + 0.5) / (units + 1)
-    return Noise(_dispersion(outcomes) * share * (1 - share) / units, units - 1)
+    return score_noise(outcomes, outcomes.score)
+
+
+def score_noise(outcomes: Outcomes, at: float) -> Noise:
+    """The noise that a score over two units and more would have if its true value were `at`.
+
+    Half a unit each way keeps it above 0. The interval of a score holds the values that are not
+    too far from it by this measure.
+
+    Args:
+        outcomes: of two units or more.
+        at: a score in [0, 1].
+
+    Source: Wilson 1927, Journal of the American Statistical Association 22:209-212 (the variance
+    at the value in question).
+    """
+    share = (outcomes.units * at + 0.5) / (outcomes.units + 1)
+    return Noise(_dispersion(outcomes) * share * (1 - share) / outcomes.units, outcomes.units - 1)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -558,10 +573,10 @@ def difference_error(a: Outcomes, b: Outcomes, noise: Noise | None = None) -> tu
     """
     if a.units < 2:
         return 0.0, math.inf
-    items = float(np.var(_pseudo_values(a, b))) / (a.units - 1)
+    items = float(np.var(pseudo_differences(a, b))) / (a.units - 1)
     if noise is None:
         return math.sqrt(items), math.inf
-    return _error(Noise(items, a.units - 1), noise)
+    return combined_error(Noise(items, a.units - 1), noise)
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,10 @@ def bench(
             help="No method starts after it, and in ten minutes all end.",
         ),
     ] = None,
+    margin: Annotated[
+        float | None,
+        typer.Option(help="Good enough is at most so many points behind the best."),
+    ] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with this run folder.")] = None,
     data_dir: Annotated[
         Path | None, typer.Option(help="Where recipes find their public files.")
@@ -98,6 +102,8 @@ def bench(
 
       advisor bench my-task/ --seeds 0,1,2 --budget-minutes 90 --out runs/mine
 
+      advisor bench my-task/ --margin 3
+
       advisor bench --resume runs/mine
 
       advisor bench plan.yaml --shard 1/3 --out runs/part-1
@@ -114,7 +120,7 @@ def bench(
     use_data_dir(data_dir)
     console = screen(quiet=quiet)
     if resume is not None:
-        given = (target, methods, model, seeds, limit, train_limit, epochs, shard, out)
+        given = (target, methods, model, seeds, limit, train_limit, epochs, shard, out, margin)
         _refuse_with_resume(*given)
         _settle_trust_of(resume, trust=trust)
         folder, going = resume, _going_on(resume, budget_minutes)
@@ -122,7 +128,7 @@ def bench(
         raise typer.BadParameter("give a plan or a task, or go on with --resume RUN")
     else:
         plan = _changed(_plan_of(target, methods, model), model, seeds, budget_minutes)
-        plan = _cut(plan, limit, train_limit, epochs)
+        plan = _with_margin(_cut(plan, limit, train_limit, epochs), margin)
         settle_trust(plan.task, trust=trust)
         folder, going = _beginning(plan, Path(target), out, shard, console)
     option = "" if executor is Executor.local else f" --executor {executor}"
@@ -163,7 +169,7 @@ def _refuse_with_resume(*given: object) -> None:
     if any(value is not None for value in given):
         raise typer.BadParameter(
             "--resume goes on with the run's own plan: leave out PLAN|TASK, --methods, --model, "
-            "--seeds, --limit, --train-limit, --epochs, --shard and --out"
+            "--seeds, --limit, --train-limit, --epochs, --margin, --shard and --out"
         )
 
 
@@ -261,6 +267,13 @@ def _cut(plan: Plan, test: int | None, train: int | None, epochs: int | None) ->
     return plan.model_copy(
         update={"limits": plan.limits.model_copy(update=limits), "methods": methods}
     )
+
+
+def _with_margin(plan: Plan, points: float | None) -> Plan:
+    from advisor.cli.report import check_margin
+
+    check_margin(points)
+    return plan if points is None else plan.model_copy(update={"margin": points})
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ from advisor.cli.writing import writing
 from strategies.visible import shown
 
 if TYPE_CHECKING:
+    from benchmarks.comparison import Wishes
     from benchmarks.store import Run
 
 
@@ -36,6 +37,18 @@ def report(
     data_dir: Annotated[
         Path | None, typer.Option(help="Where a recipe finds its public files.")
     ] = None,
+    *,
+    margin: Annotated[
+        float | None,
+        typer.Option(help="Good enough is at most so many points behind the best."),
+    ] = None,
+    gpu: Annotated[
+        str | None,
+        typer.Option(help="Machine of the run, by its name among the prices; shows dollars."),
+    ] = None,
+    prices: Annotated[
+        Path | None, typer.Option(help="YAML with prices of your own; they go first.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")] = False,
 ) -> None:
     """Write the report of a run: advice, measurements, intervals, costs, limits, hashes.
@@ -48,13 +61,40 @@ def report(
       advisor report runs/ticket-triage
 
       advisor report runs/ticket-triage --format html --out report.html
+
+      advisor report runs/ticket-triage --margin 3 --gpu H100
     """
     from benchmarks.tasks.extra import need_the_extra
 
     need_the_extra("advisor report", "scipy", "statsmodels", "matplotlib")
-    for path in write_report(run, form, out, data_dir):
+    check_margin(margin)
+    for path in write_report(run, form, out, data_dir, _wishes(margin, gpu, prices)):
         if not quiet:
             tell(shown(path))
+
+
+def check_margin(points: float | None) -> None:
+    """Refuse a margin that no score can be behind by.
+
+    Raises:
+        BadParameter: it is not above 0 and below 100.
+    """
+    if points is not None and not 0 < points < 100:
+        raise typer.BadParameter(f"--margin {points:g}: give points above 0 and below 100")
+
+
+def _wishes(margin: float | None, gpu: str | None, prices: Path | None) -> Wishes:
+    from advisor.estimates.prices import load_prices
+    from benchmarks.comparison import Wishes
+    from benchmarks.results import HourPrice
+
+    if gpu is None and prices is not None:
+        raise typer.BadParameter("--prices: name the machine of the run too, with --gpu")
+    if gpu is None:
+        return Wishes(margin)
+    price = load_prices(prices).price("gpu_hour", gpu)
+    day = price.date.isoformat()
+    return Wishes(margin, HourPrice(usd=price.usd, name=gpu, source=price.source, date=day))
 
 
 def write_report(
@@ -62,6 +102,7 @@ def write_report(
     form: ReportFormat = ReportFormat.md,
     out: Path | None = None,
     data_dir: Path | None = None,
+    wishes: Wishes | None = None,
 ) -> list[Path]:
     """Write the report of a run folder and its ``comparison.json``.
 
@@ -70,6 +111,7 @@ def write_report(
         form: what to write.
         out: file to write; None is ``report.<form>`` in the run folder.
         data_dir: where a recipe finds its public files.
+        wishes: a margin, a price; None takes the margin of the plan and shows seconds.
 
     Returns:
         The files of the report, the report itself first.
@@ -78,12 +120,12 @@ def write_report(
         RunError: it is no run folder, or it is damaged.
         AdvisorError: a file cannot be written.
     """
-    from benchmarks.comparison import compare
+    from benchmarks.comparison import NO_WISHES, compare
     from benchmarks.report import render
     from benchmarks.store import read_run, write_atomic, write_record
 
     run = read_run(folder)
-    comparison = compare(run, inputs_of(run, data_dir))
+    comparison = compare(run, inputs_of(run, data_dir), wishes or NO_WISHES)
     with writing(folder / "comparison.json"):
         write_record(folder / "comparison.json", comparison)
     target = out or folder / f"report.{form}"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
+from benchmarks.permutation import RISK
 from benchmarks.records import CurvePoint, Environment
 from benchmarks.report import numbers
 from benchmarks.report.advice import advice_blocks, question_blocks
+from benchmarks.report.agreement import agreement_blocks, agreement_columns
+from benchmarks.report.choosing import choosing_blocks, good_enough_in_short
 from benchmarks.report.document import (
     Block,
     Bullets,
@@ -58,6 +61,7 @@ def report_blocks(comparison: Comparison, figures: Sequence[str]) -> list[Block]
         _methods,
         training_blocks,
         lambda c: _results(c, figures),
+        choosing_blocks,
         _costs,
         _flips,
         _slices,
@@ -86,6 +90,7 @@ def _in_short(comparison: Comparison) -> list[Block]:
                 _leader(comparison),
                 *training_in_short(comparison),
                 *_target(comparison),
+                *good_enough_in_short(comparison),
                 *_tested_in_short(comparison),
                 *_floor(comparison),
                 _resolution(comparison),
@@ -123,19 +128,18 @@ def _leader(comparison: Comparison) -> Text:
 
 
 def _level_with(best: MethodResult, comparison: Comparison) -> list[Inline]:
-    """The methods that have exactly the leader's score."""
+    """The methods whose measured score is exactly the leader's."""
     same = [
         r.name
         for r in comparison.methods
         if not r.floor and r.name != best.name and r.standing and r.score == best.score
     ]
-    return [", level with ", Strong(", ".join(same)), ","] if same else []
+    return [", with ", Strong(", ".join(same)), " at the same measured score,"] if same else []
 
 
 def _target(comparison: Comparison) -> list[Text]:
-    answers = (comparison.recommendation or {}).get("answers", comparison.run.task.answers)
-    target = answers.get("target_score") if isinstance(answers, Mapping) else None
-    if not isinstance(target, int | float) or comparison.leader is None:
+    target = comparison.target
+    if target is None or comparison.leader is None:
         return []
     reached = [r.name for r in comparison.methods if r.score is not None and r.score >= target]
     sure = [r.name for r in comparison.methods if r.interval and r.interval.low >= target]
@@ -283,6 +287,7 @@ def _results(comparison: Comparison, figures: Sequence[str]) -> list[Block]:
         _score_table(comparison),
         Bullets([*columns, *known]),
         *_other_metrics(comparison),
+        *agreement_blocks(comparison),
         *_without_result(comparison),
         *(Figure(name, _CAPTIONS[name]) for name in figures),
     ]
@@ -314,7 +319,7 @@ def _score_row(result: MethodResult, difference: Difference | None) -> list[Text
         numbers.points_between(difference.difference, difference.interval)
         if difference
         else numbers.UNDEFINED,
-        numbers.p_value(difference.p_holm) if difference else numbers.UNDEFINED,
+        _p_holm(difference) if difference else numbers.UNDEFINED,
         numbers.share(result.format_validity),
         numbers.share(result.recall_at_k),
         numbers.unsigned_points(result.seed_spread),
@@ -408,7 +413,7 @@ def _separated_on_slices(comparison: Comparison) -> list[Block]:
             f"{each.by}: {excerpt(each.value, _SLICE_LENGTH)}",
             [Code(d.a), " − ", Code(d.b)],
             numbers.points_between(d.difference, d.interval),
-            numbers.p_value(d.p_holm),
+            _p_holm(d),
         ]
         for each, d in separated
     ]
@@ -493,18 +498,29 @@ def _cheap(comparison: Comparison) -> list[Block]:
 def _flips(comparison: Comparison) -> list[Block]:
     if not comparison.flips:
         return []
+    labelled = any(f.agreement for f in comparison.flips)
     rows: list[list[Text]] = [
-        [Code(f.method), str(f.fixed), str(f.broken), str(f.unchanged)] for f in comparison.flips
-    ]
+        [
+            Code(f.method), str(f.fixed), str(f.broken), str(f.unchanged),
+            *(agreement_columns(f.agreement) if labelled else []),
+        ]
+        for f in comparison.flips
+    ]  # fmt: skip
+    head = ["method", "fixed", "broken", "unchanged", *(["same label", "kappa"] * labelled)]
     baseline = comparison.flips[0].baseline
     intro = (
         f"Items on which a method does better (fixed) or worse (broken) than {baseline}. The "
         "examples are those that changed most, in order of their id; they are real answers."
     )
+    if labelled:
+        intro += (
+            f" “Same label”: share of items that the method and {baseline} label alike, right or "
+            "wrong, and Cohen's kappa of the two, which is that agreement beyond chance."
+        )
     return [
         Heading(2, "What each method fixed and broke"),
         Paragraph(intro),
-        Table(["method", "fixed", "broken", "unchanged"], rows, figures=True),
+        Table(head, rows, figures=True),
         *(block for flips in comparison.flips for block in _examples(flips)),
     ]
 
@@ -591,8 +607,33 @@ def _all_differences(comparison: Comparison) -> list[Block]:
         "The first method minus the second, on the same items. “Items that differ” have another "
         "value under the two. “Smallest detectable” is the true difference that this sample would "
         "find in 80 % of samples, uncorrected and at the strictest level of the correction."
+        f"{_drawn(comparison)}"
     )
     return [Heading(2, "All paired differences"), Paragraph(intro), Table(head, rows, figures=True)]
+
+
+def _drawn(comparison: Comparison) -> str:
+    """How p-values were drawn; "" where all are exact."""
+    pairs = [*comparison.differences, *(d for each in comparison.slices for d in each.differences)]
+    if not any(d.p_bounds and d.p_bounds[0] < d.p_bounds[1] for d in pairs):
+        return ""
+    open_ = sum(not d.safe for d in pairs)
+    said = (
+        " P-values of permutation tests come from random draws, and draws went on until more of "
+        "them could not change which pairs are separated after Holm's correction; with a chance of "
+        f"at most {100 * RISK:g} % for one p-value its bounds are wrong."
+    )
+    if not open_:
+        return said
+    return (
+        f"{said} {numbers.counted(open_, 'difference', 'differences')} marked “not settled” could "
+        "not be decided so with the most draws that are made."
+    )
+
+
+def _p_holm(difference: Difference) -> str:
+    settled = "" if difference.safe else " (not settled)"
+    return f"{numbers.p_value(difference.p_holm)}{settled}"
 
 
 def _difference_row(difference: Difference) -> list[Text]:
@@ -600,7 +641,7 @@ def _difference_row(difference: Difference) -> list[Text]:
         [Code(difference.a), " − ", Code(difference.b)],
         numbers.points_between(difference.difference, difference.interval),
         numbers.p_value(difference.p_value),
-        numbers.p_value(difference.p_holm),
+        _p_holm(difference),
         numbers.share(difference.discordance),
         numbers.unsigned_points(difference.detectable),
         numbers.unsigned_points(difference.detectable_corrected),

@@ -25,6 +25,7 @@ from benchmarks.verification import (
     Argument,
     Choice,
     Mean,
+    Outcome,
     Paired,
     Summary,
     Verification,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 RUN_HEADS = ("run", "advised", "best measured", "regret, points", "outcome", "target")
 POLICY_HEADS = (
     "policy", "mean regret", "advisor minus it", "advisor better", "same", "worse", "p (signs)",
-    "chose the same", "hit", "tied", "miss", "not tested", "fell back",
+    "chose the same", "hit", "not separated", "miss", "not tested", "fell back",
 )  # fmt: skip
 _FIGURE = "regret-by-run"
 _SPLIT = "All items are of each task's test split, the only one that a bench scores."
@@ -53,16 +54,17 @@ HOW = (
 )
 _OUTCOMES: tuple[Text, ...] = (
     "hit: what was chosen scores highest.",
-    "tied: it does not, but the run's paired test, after Holm's correction, does not separate it "
-    "from what does.",
+    "not separated: something else does, but the run's paired test, after Holm's correction, does "
+    "not separate the two.",
     "miss: it is separated from what scores highest, or was tried and gave no full result.",
     "not tested: the run holds no measurement that could contradict it, such as a full result of "
     "another method.",
     "A verdict other than a method claims to be good enough, not best. So “no adaptation” (the "
     "plain prompt stands for it) and “no language model” (the best floor) are a hit where the "
-    "target is reached, tied where it is not but no allowed method is separated above, and "
-    "otherwise a miss. “No method reaches” is a hit where the best allowed method misses the "
-    "target, a miss where its whole interval reaches it, and tied between; it has no regret.",
+    "target is reached, “not separated” where it is not but no allowed method is separated above, "
+    "and otherwise a miss. “No method reaches” is a hit where the best allowed method misses the "
+    "target, a miss where its whole interval reaches it, and “not separated” between; it has no "
+    "regret.",
 )
 _MEANS = (
     "Each run's regret is divided by the distance from its worst method to its best, of those that "
@@ -77,7 +79,7 @@ _MEANS = (
 )
 _FALLBACKS = (
     "“Fell back”: the plain prompt stood in, because the policy's method could not be used. These "
-    "runs are in its mean regret, and not among its hits, ties and misses."
+    "runs are in its mean regret, and not among its outcomes."
 )
 _RULES = (
     "How they choose. A method can be used where the answers allow it and the task does not refuse "
@@ -161,9 +163,14 @@ def _run_row(run: VerifiedRun, choice: Choice) -> tuple[str, ...]:
         f"{run.advised.said} ({stands_for})" if stands_for else run.advised.said,
         winner or numbers.UNDEFINED,
         _regret(choice),
-        choice.outcome,
+        outcome_name(choice.outcome),
         _target(run, choice),
     )
+
+
+def outcome_name(outcome: Outcome) -> str:
+    """An outcome in words; that two are not separated does not make them equal."""
+    return "not separated" if outcome == "tied" else outcome
 
 
 def _target(run: VerifiedRun, choice: Choice) -> str:
@@ -234,7 +241,7 @@ def _headline(verification: Verification) -> str:
     """The outcomes, and in how many runs they weigh little."""
     runs = verification.runs
     outcomes = verification.summaries[0].outcomes
-    counts = ", ".join(f"{kind} {count}" for kind, count in outcomes.items() if count)
+    counts = ", ".join(f"{outcome_name(kind)} {count}" for kind, count in outcomes.items() if count)
     leads = [run.lead for run in runs if run.lead]
     named = [run.choice(ADVISOR).reached for run in runs if run.advised.target is not None]
     floors = [run.above_floor for run in runs if run.above_floor is not None]

@@ -76,8 +76,9 @@ def _known(file: Path, like: Findings) -> dict[Case, Finding]:
 
 def _code_sha256() -> str:
     room = Path(__file__).parent
-    tried = [room.parent / f"{name}.py" for name in ("statistics", "pairing", "drift")]
-    files = [*tried, *(room / f"{name}.py" for name in ("cases", "checks", "draws"))]
+    names = ("statistics", "pairing", "drift", "margins", "chances", "agreement")
+    tried = [room.parent / f"{name}.py" for name in names]
+    files = [*tried, *(room / f"{name}.py" for name in ("cases", "checks", "choosing", "draws"))]
     return combined_sha256({file.name: sha256_of_file(file) for file in files})
 
 

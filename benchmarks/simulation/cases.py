@@ -6,7 +6,7 @@ from itertools import product
 from typing import get_args
 
 from benchmarks.simulation.draws import Kind, World
-from benchmarks.simulation.findings import Case
+from benchmarks.simulation.findings import Case, Question
 
 _ITEMS = (30, 150, 1000)
 _DISCORDANCES = (0.04, 0.1, 0.2, 0.4)
@@ -23,6 +23,9 @@ def cases() -> tuple[Case, ...]:
         *_covering_scores(),
         *_watched(),
         *_regretted(),
+        *_good_enough(),
+        *_calibrated(),
+        *_estimated(),
     )
 
 
@@ -104,4 +107,60 @@ def _regretted() -> list[Case]:
             world=World(kind="right or wrong", items=items, discordance=apart, methods=7),
         )
         for items, apart in product(_ITEMS, _DISCORDANCES)
+    ]
+
+
+def _good_enough() -> list[Case]:
+    """Two methods and five, all but the first worse by the margin.
+
+    Last come those of which a worse one loses nearly all items on which the two differ.
+    """
+    worlds = [
+        *(
+            World(kind=kind, items=items, discordance=0.2, methods=methods, behind=0.05)
+            for kind, items, methods in product(KINDS, (30, 150), (2, 5))
+        ),
+        *(
+            World(kind=kind, items=1000, discordance=0.2, behind=0.03)
+            for kind in ("right or wrong", "graded")
+        ),
+        *(
+            World(kind=kind, items=items, discordance=0.1, behind=0.05)
+            for kind, items in product(("right or wrong", "graded", "in groups"), (30, 150))
+        ),
+    ]
+    return [Case(question="false good enough", world=world) for world in worlds]
+
+
+def _calibrated() -> list[Case]:
+    sizes = [*product(KINDS, (30, 150)), ("right or wrong", 1000)]
+    questions: tuple[Question, ...] = ("chance of being best", "chance of reaching a target")
+    return [
+        Case(
+            question=question,
+            world=World(kind=kind, items=items, discordance=0.4, methods=4, spread=0.2),
+        )
+        for question, (kind, items) in product(questions, sizes)
+    ]
+
+
+def _estimated() -> list[Case]:
+    losing = World(kind="right or wrong", items=150, discordance=0.4, methods=4, spread=0.2)
+    grouped: tuple[Kind, ...] = ("in groups", "in uneven groups")
+    return [
+        *(
+            Case(question="expected loss", world=losing.model_copy(update={"items": items}))
+            for items in _ITEMS
+        ),
+        *(
+            Case(question="kappa", world=World(kind="right or wrong", items=150, discordance=d))
+            for d in (0.1, 0.4)
+        ),
+        *(
+            Case(
+                question="intraclass correlation",
+                world=World(kind=kind, items=1000, discordance=d, methods=1),
+            )
+            for kind, d in product(grouped, (0.1, 0.4))
+        ),
     ]

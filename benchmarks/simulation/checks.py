@@ -12,6 +12,7 @@ from benchmarks.pairing import (
     interval_of_score,
 )
 from benchmarks.results import ALPHA, Difference
+from benchmarks.simulation.choosing import calibrated, calls_worse_good_enough, estimated
 from benchmarks.simulation.draws import (
     World,
     draw,
@@ -34,12 +35,17 @@ def answer(case: Case, draws: int, seed: int) -> Finding:
     rng = np.random.default_rng(seed)
     if case.question == "regret":
         return _regret(case, draws, rng)
+    if case.question in ("chance of being best", "chance of reaching a target"):
+        return calibrated(case, draws, rng)
+    if case.question in ("expected loss", "kappa", "intraclass correlation"):
+        return estimated(case, draws, rng)
     asked = {
         "false positives": _claims_something,
         "false claims of slices": _claims_of_slices,
         "coverage": _covers,
         "coverage of a score": _covers_score,
         "false alarms": _alarms,
+        "false good enough": calls_worse_good_enough,
     }
     hits = sum(asked[case.question](case.world, rng) for _ in range(draws))
     return Counted(case=case, count=Count(hits=hits, draws=draws))

@@ -58,6 +58,10 @@ class World(Frozen):
         floors: how many of them are baselines without a language model.
         slices: parts of the items, of equal size.
         lift: by how much the first method is better than the others, on the first slice alone.
+        behind: by how many right answers, as a share of the items, all methods but the first are
+            truly worse than it.
+        spread: by how much the share of right answers of a method may truly lie off the usual
+            one; how much is drawn anew for every comparison and method.
     """
 
     kind: Kind
@@ -68,6 +72,8 @@ class World(Frozen):
     floors: int = 0
     slices: int = 1
     lift: float = 0.0
+    behind: float = 0.0
+    spread: float = 0.0
 
     @property
     def discordant_pairs(self) -> float:
@@ -84,8 +90,31 @@ def draw(world: World, rng: np.random.Generator) -> list[Side]:
     return draw_slices(world, rng)[0]
 
 
-def draw_slices(world: World, rng: np.random.Generator) -> list[list[Side]]:
+def draw_with_truth(
+    world: World, rng: np.random.Generator
+) -> tuple[list[Side], NDArray[np.float64]]:
+    """One comparison, and by how much each method's true share of right answers is off the usual.
+
+    A method with a higher share truly scores higher, whatever the kind of score.
+
+    Raises:
+        ValueError: as `draw_slices`.
+    """
+    off = rng.uniform(0, world.spread) * rng.uniform(-1, 1, world.methods)
+    off[1:] -= world.behind
+    return draw_slices(world, rng, off)[0], off
+
+
+def draw_slices(
+    world: World, rng: np.random.Generator, off: NDArray[np.float64] | None = None
+) -> list[list[Side]]:
     """One comparison on all items, and the same on every slice where there are several.
+
+    Args:
+        world: what the methods are like; its `behind` and `spread` are drawn by
+            `draw_with_truth`.
+        rng: draws.
+        off: by how much each method's true share of right answers is off the usual.
 
     Raises:
         ValueError: a difference is wanted of more than two methods, or of other than single
@@ -98,10 +127,14 @@ def draw_slices(world: World, rng: np.random.Generator) -> list[list[Side]]:
         raise ValueError(f"{world.difference:g} is more than the discordance allows")
     if world.slices > 1 and world.kind != "right or wrong":
         raise ValueError("slices are drawn of scores that are right or wrong")
+    off = np.zeros(world.methods) if off is None else off
+    if abs(off).max() > _turn(world):
+        raise ValueError(f"{abs(off).max():g} off the usual is more than the discordance allows")
     if world.kind == "over seeds":
-        return [_seeded(world, rng)]
+        return [_seeded(world, rng, off)]
     units = _units(world, rng)
-    values = (_two_that_differ if world.difference else _alike)(world, units, rng)
+    two = world.difference > 0
+    values = _two_that_differ(world, rng) if two else _turned(world, units, rng, off)
     if world.kind == "macro-F1":
         return [_labelled(values, rng)]
     if world.kind == "BLEU":
@@ -159,10 +192,10 @@ def _labelled(values: NDArray[np.float64], rng: np.random.Generator) -> list[Sid
     ]
 
 
-def _seeded(world: World, rng: np.random.Generator) -> list[Side]:
+def _seeded(world: World, rng: np.random.Generator, off: NDArray[np.float64]) -> list[Side]:
     right = rng.random(world.items) < _RIGHT
     turned = rng.random((world.methods, _SEEDS, world.items)) < _turn(world)
-    better = rng.normal(0, _SEED_SPREAD, (world.methods, _SEEDS, 1))
+    better = rng.normal(off[:, None, None], _SEED_SPREAD, (world.methods, _SEEDS, 1))
     # Half the items are wrong, and half are right: of these so many change.
     changed = rng.random(turned.shape) < 2 * abs(better)
     values = np.where(changed, better > 0, right ^ turned).astype(float)
@@ -200,9 +233,7 @@ def _worded(values: NDArray[np.float64], rng: np.random.Generator) -> list[Side]
     ]
 
 
-def _two_that_differ(
-    world: World, _: NDArray[np.int64], rng: np.random.Generator
-) -> NDArray[np.float64]:
+def _two_that_differ(world: World, rng: np.random.Generator) -> NDArray[np.float64]:
     """Each of the discordant items favours the first method more often than the second."""
     first = (world.discordance + world.difference) / 2
     second = (world.discordance - world.difference) / 2
@@ -228,6 +259,16 @@ def true_difference(world: World) -> float:
 
 
 @cache
+def true_margin(world: World) -> float:
+    """By how much the score of all methods but the first is worse; of sums, by a million items."""
+    if world.kind in ("macro-F1", "BLEU"):
+        two = world.model_copy(update={"items": 1_000_000, "methods": 2})
+        first, second = draw_with_truth(two, np.random.default_rng(0))[0]
+        return first.outcomes.score - second.outcomes.score
+    return world.behind * (_MEAN_PART if world.kind == "graded" else 1.0)
+
+
+@cache
 def true_score(kind: Kind) -> float:
     """A method's score where it is as good as the others; of sums, by a million items."""
     if kind in ("macro-F1", "BLEU"):
@@ -236,16 +277,21 @@ def true_score(kind: Kind) -> float:
     return _RIGHT * (_MEAN_PART if kind == "graded" else 1.0)
 
 
-def _alike(world: World, units: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float64]:
+def _turned(
+    world: World, units: NDArray[np.int64], rng: np.random.Generator, off: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Every method turns what is right into wrong and the reverse, each on its own items."""
     shape = (world.methods, world.items)
     right = rng.random(world.items) < _RIGHT
-    turned = rng.random(shape) < _turn(world)
+    often = _turn(world) + off[:, None] * np.where(right, -1, 1)
+    chance = rng.random(shape)
+    turned = chance < often
     if world.kind in ("in groups", "in uneven groups"):
         # The first item of every item's group.
         first = np.searchsorted(units, units)
         together = (rng.random(world.items) < _TOGETHER)[first]
-        right, turned = right[first], np.where(together, turned[:, first], turned)
+        right, often = right[first], often[:, first]
+        turned = np.where(together, chance[:, first], chance) < often
     values = (right ^ turned).astype(float)
     if world.kind == "graded":
         # Methods that agree on an item give the same part of its answer.

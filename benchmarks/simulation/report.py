@@ -13,7 +13,18 @@ from benchmarks.report.figures import svg
 from benchmarks.report.markdown import markdown_text
 from benchmarks.simulation.checks import WATCHED
 from benchmarks.simulation.draws import Kind, World
-from benchmarks.simulation.findings import FEW_PAIRS, LEAST, MOST, Counted, Finding, Regretted
+from benchmarks.simulation.findings import (
+    ESTIMATE_OFF,
+    FEW_PAIRS,
+    LEAST,
+    MOST,
+    MOST_OFF,
+    Calibrated,
+    Counted,
+    Estimated,
+    Finding,
+    Regretted,
+)
 from benchmarks.store import write_atomic
 
 _FIGURES = "figures"
@@ -76,12 +87,76 @@ def write_report(folder: Path, findings: Sequence[Finding], draws: int, seed: in
             "with standard errors, in points."
         ),
         _regrets(regretted),
+        *_choosing(findings),
         Heading(2, "Simulate it again"),
         Fence("make simulate", "bash"),
     ]
     report = folder / "report.md"
     write_atomic(report, markdown_text(blocks, _FIGURES))
     return report
+
+
+def _choosing(findings: Sequence[Finding]) -> list[Block]:
+    """What a report says to someone who has to choose."""
+    worse = [
+        f for f in findings if isinstance(f, Counted) and f.case.question == "false good enough"
+    ]
+    calibrated = [f for f in findings if isinstance(f, Calibrated)]
+    estimated = [f for f in findings if isinstance(f, Estimated)]
+    return [
+        Heading(2, "Good enough"),
+        Paragraph(
+            "All methods but the first are worse than it by exactly the margin (in right answers; "
+            "the margin is in the score). Counted are reports that call any of them good enough; "
+            "5 % may."
+        ),
+        _table("reports with a false claim", worse),
+        Heading(2, "Chances"),
+        Paragraph(
+            "How good the methods truly are is drawn anew for every comparison. Of all methods "
+            "whose stated chance was alike, so many truly were the best, or truly reached the "
+            f"target. A stated chance may be off by {100 * MOST_OFF:.0f} points, chance aside. "
+            "“Off” is the mean distance."
+        ),
+        Table(
+            ["chance", *_ABOUT, "stated → came true (of)", "off, points", "holds"],
+            [_calibrated_row(each) for each in calibrated],
+        ),
+        Heading(2, "Estimates of what is known"),
+        Paragraph(
+            "Means with standard errors. They may be off by "
+            f"{ESTIMATE_OFF:g}, chance aside. The expected loss is that of choosing what leads."
+        ),
+        Table(
+            ["estimate of", *_ABOUT, "mean", "truth", "holds"],
+            [_estimated_row(each) for each in estimated],
+        ),
+    ]
+
+
+def _calibrated_row(finding: Calibrated) -> list[Text]:
+    bins = [
+        f"{100 * each.mean:.0f} % → {100 * each.true.share:.0f} % ({each.true.draws:,})"
+        for each in finding.bins
+    ]
+    return [
+        finding.case.question,
+        *_about(finding.case.world),
+        "; ".join(bins),
+        f"{100 * finding.off:.1f}",
+        _yes(finding.holds),
+    ]
+
+
+def _estimated_row(finding: Estimated) -> list[Text]:
+    estimate = finding.estimate
+    return [
+        finding.case.question,
+        *_about(finding.case.world),
+        f"{estimate.mean:.4f} ± {estimate.error:.4f}",
+        f"{finding.truth:.4f}",
+        _yes(finding.holds),
+    ]
 
 
 def _in_short(findings: Sequence[Finding]) -> list[str | Strong]:
@@ -112,7 +187,7 @@ def _table(what: str, findings: Sequence[Counted]) -> Table:
         [
             *_about(each.case.world),
             f"{each.case.world.methods - each.case.world.floors} + {each.case.world.floors}",
-            f"{100 * (each.case.world.difference or each.case.world.lift):.3g}",
+            f"{100 * _apart(each.case.world):.3g}",
             _share(each),
             "yes, wide" if each.holds and each.wide else _yes(each.holds),
         ]
@@ -120,6 +195,10 @@ def _table(what: str, findings: Sequence[Counted]) -> Table:
     ]
     head = [*_ABOUT, "methods + floors", "true difference, points", what, "holds"]
     return Table(head, rows, figures=True)
+
+
+def _apart(world: World) -> float:
+    return world.difference or world.lift or world.behind
 
 
 def _share(finding: Counted) -> str:

@@ -224,6 +224,7 @@ def test_the_markdown_report_has_every_part(tmp_path: Path) -> None:
         "Recommendation before the measurement",
         "Methods",
         "Results",
+        "Choosing a method",
         "Costs",
         "What each method fixed and broke",
         "Recommended against measured",

@@ -88,7 +88,8 @@ def test_a_method_with_the_leaders_very_score_is_named_beside_it(tmp_path: Path)
     half = [1.0, 0.0] * 20
     arms = [Made("zero-shot", [0.0] * 40), Made("lora", half), Made("icl-nearest", half)]
     text = report(tmp_path / "r", arms)
-    assert "**icl-nearest**, level with **lora**, scores highest: accuracy 0.500" in text
+    said = "**icl-nearest**, with **lora** at the same measured score, scores highest: accuracy 0.5"
+    assert said in text
 
 
 def test_a_run_that_recorded_no_training_has_no_such_section(tmp_path: Path) -> None:

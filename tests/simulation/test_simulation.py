@@ -18,10 +18,21 @@ from benchmarks.simulation.draws import (
     World,
     draw,
     draw_slices,
+    draw_with_truth,
     true_difference,
     true_score,
 )
-from benchmarks.simulation.findings import Case, Count, Counted, Finding, Mean, Regretted
+from benchmarks.simulation.findings import (
+    Calibrated,
+    Case,
+    Count,
+    Counted,
+    Estimated,
+    Finding,
+    Mean,
+    Question,
+    Regretted,
+)
 from benchmarks.simulation.report import write_report
 
 NULL = Case(
@@ -207,6 +218,49 @@ def test_slices_that_are_tested_without_correction_are_found_out(
 def test_intervals_of_a_score_hold_the_truth(kind: Kind) -> None:
     world = World(kind=kind, items=30, discordance=0.2, methods=4)
     assert answer(Case(question="coverage of a score", world=world), 100, 0).holds
+
+
+@pytest.mark.parametrize("kind", ["right or wrong", "in groups", "over seeds"])
+def test_methods_are_as_far_behind_as_is_said(kind: Kind) -> None:
+    world = World(kind=kind, items=100_000, discordance=0.2, methods=8, behind=0.05)
+    sides, off = draw_with_truth(world, np.random.default_rng(0))
+    assert off.tolist() == [0.0] + [-0.05] * 7
+    worse = float(np.mean([side.outcomes.score for side in sides[1:]]))
+    # Three seeds that scatter by .03 each.
+    assert worse == pytest.approx(0.45, abs=0.03 if kind == "over seeds" else 0.006)
+
+
+def test_calling_whoever_scores_near_the_leader_good_enough_is_found_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(kind="right or wrong", items=150, discordance=0.2, behind=0.05)
+    case = Case(question="false good enough", world=world)
+    assert answer(case, 300, 0).holds
+    monkeypatch.setattr(
+        "benchmarks.margins.chance_behind", lambda pair, margin: float(pair.centre < -margin)
+    )
+    assert not answer(case, 300, 0).holds
+
+
+@pytest.mark.parametrize("question", ["chance of being best", "chance of reaching a target"])
+def test_chances_that_are_pushed_to_certainty_are_found_out(question: Question) -> None:
+    world = World(kind="right or wrong", items=30, discordance=0.4, methods=4, spread=0.2)
+    found = answer(Case(question=question, world=world), 200, 0)
+    assert isinstance(found, Calibrated)
+    assert found.holds
+    pushed = [
+        each.model_copy(update={"mean": 0.99 if each.mean > 0.5 else 0.01}) for each in found.bins
+    ]
+    assert not found.model_copy(update={"bins": tuple(pushed)}).holds
+
+
+def test_kappa_and_correlation_are_what_is_known_of_them() -> None:
+    asked = [case for case in cases() if case.question in ("kappa", "intraclass correlation")]
+    for case in asked:
+        found = answer(case, 60, 0)
+        assert isinstance(found, Estimated)
+        assert found.holds, case
+        assert not found.model_copy(update={"truth": found.truth + 0.05}).holds
 
 
 @pytest.mark.slow
