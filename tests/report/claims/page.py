@@ -16,18 +16,20 @@ Values = Callable[[], Sequence[Value]]
 # A text may follow the records as well: a goal is called missed where it was.
 Text = str | Callable[[], str]
 
-WORDS = (
-    "none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
-    "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen",
-    "nineteen", "twenty",
-)  # fmt: skip
+_COUNTED = (
+    "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
+    "sixteen seventeen eighteen nineteen twenty"
+)
+WORDS = {"no": 0, "none": 0, **{word: n for n, word in enumerate(_COUNTED.split(), 1)}}
 DIGITS = r"(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)(?:e-?\d+)?"
 NUMBER = re.compile(rf"(?<![\w.]){DIGITS}")
 STATED = rf"((?<![\w.])[-−+]?{DIGITS}|(?i:\b(?:{'|'.join(WORDS)})\b))"
-# What is typed, where a link leads, a page beside this one, and names with digits in them.
+# What is typed, where a link leads, a page beside this one, an entry's number in a list, and
+# names with digits in them.
 NO_PROSE = re.compile(
     r"```.*?```|`[^`\n]*`|\]\([^)]*\)|<!--.*?-->"
     r"|\((?:0\d{3}|`0\d{3}`)\)|\[0\d{3}(?=\])|^# [^\n]*$"
+    r"|^\d+\. |\b\d+-bit\b"
     r"|arXiv:[\d.]+(?:, \d{4}\.\d{5})*|\b(?=\d*[a-f])[0-9a-f]{7}\b|\b[A-Za-z][\w.]*(?:-[\w.]+)+",
     re.DOTALL | re.MULTILINE,
 )
@@ -74,6 +76,10 @@ class Page:
     def exempt_paragraph(self, reason: str, opening: str, numbers: str) -> None:
         self.exempted.append(Exempt(reason, opening, numbers))
 
+    def numbers(self, text: str) -> list[re.Match[str]]:
+        """The numbers in digits that have to be covered."""
+        return list(_Check(self, text).uncovered(0, len(text)))
+
 
 def problems(page: Page, text: str) -> list[str]:
     """Every number that is wrong or uncovered, and all that matches nothing any more."""
@@ -85,7 +91,7 @@ def agrees(stated: str, value: Value) -> bool:
     if isinstance(value, str):
         return stated == value
     if stated.lower() in WORDS:
-        return WORDS.index(stated.lower()) == value
+        return WORDS[stated.lower()] == value
     plain = stated.replace(",", "").replace("−", "-")
     mantissa, _, power = plain.partition("e")
     decimals = len(mantissa.partition(".")[2])
@@ -107,7 +113,7 @@ class _Check:
                 yield from self._exempt(exempt)
         for exempt in paragraphs:
             yield from self._paragraph(exempt)
-        for number in self._uncovered(0, len(self.text)):
+        for number in self.uncovered(0, len(self.text)):
             yield self._at(number.start(), f"{number[0]} has neither a claim nor an exemption")
 
     def _claim(self, claim: Claim) -> Iterator[str]:
@@ -118,7 +124,9 @@ class _Check:
         for match in matches:
             stated, values = match.groups(), claim.values()
             if len(stated) != len(values):
-                yield self._at(match.start(), f"{len(stated)} numbers, but computed are {values}")
+                yield self._at(
+                    match.start(), f"{len(stated)} numbers, but {len(values)} are computed"
+                )
             for place, (said, value) in enumerate(zip(stated, values, strict=False), 1):
                 self.covered.append(match.span(place))
                 if not agrees(said, value):
@@ -126,7 +134,7 @@ class _Check:
 
     def _exempt(self, exempt: Exempt) -> Iterator[str]:
         matches = list(_pattern(exempt.text).finditer(self.text))
-        fresh = [m for m in matches if any(self._uncovered(*m.span()))]
+        fresh = [m for m in matches if any(self.uncovered(*m.span()))]
         if not fresh:
             yield f"{self.page.path}: the exemption of {exempt.text!r} is of no use any more"
         self.covered += [match.span() for match in fresh]
@@ -134,17 +142,18 @@ class _Check:
     def _paragraph(self, exempt: Exempt) -> Iterator[str]:
         start = self.text.find(exempt.text)
         if start < 0 or self.text.count(exempt.text) > 1:
-            yield f"{self.page.path}: no paragraph, or several, with {exempt.text!r}"
+            count = self.text.count(exempt.text)
+            yield f"{self.page.path}: {count} times, not once: the paragraph {exempt.text!r}"
             return
         # An entry of a list is a paragraph of its own, a table is one as a whole.
         ends = re.search(r"\n(?=\n|- |\d\. )", self.text[start:])
         end = start + ends.start() if ends else len(self.text)
-        found = " ".join(number[0] for number in self._uncovered(start, end))
+        found = " ".join(number[0] for number in self.uncovered(start, end))
         if found != exempt.numbers:
             yield self._at(start, f"exempted are {exempt.numbers!r}, but there are {found!r}")
         self.covered.append((start, end))
 
-    def _uncovered(self, start: int, end: int) -> Iterator[re.Match[str]]:
+    def uncovered(self, start: int, end: int) -> Iterator[re.Match[str]]:
         for number in NUMBER.finditer(self.text, start, end):
             if not any(first <= number.start() < last for first, last in self.covered):
                 yield number

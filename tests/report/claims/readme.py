@@ -130,7 +130,8 @@ LORA, FULL = ("lora-unpacked", "lora-packed"), ("full-unpacked", "full-packed")
 CASES = (LABELS, OPTIONS, SHOTS, PASSAGES, *LORA, *FULL, CHOSEN, GENERATED)
 
 README.says(
-    "**{} to {} times as fast as today's tools, depending on the work; {} goals were missed.**",
+    "**{} to {} times as fast as today's tools, depending on the work; {} of these goals were "
+    "missed.**",
     lambda: [*r.spread(map(r.times_faster, CASES)), sum(bool(r.missed(case)) for case in CASES)],
 )
 README.says(
@@ -165,8 +166,12 @@ _speed("full fine-tuning, {} examples", "TRL's `SFTTrainer`", *FULL)
 _speed("seven methods compared, labels scored, {} items", "a script of both", CHOSEN)
 _speed("seven methods compared, answers generated, {} items", "a script of both", GENERATED)
 README.says(
-    "Training takes {} to {} of the peer's memory",
-    lambda: r.spread(map(r.memory_share, LORA + FULL)),
+    "Training takes {} to {} of the peer's memory (goal {}, missed by full fine-tuning beside a "
+    "packed peer)",
+    lambda: [
+        *r.spread(map(r.memory_share, LORA + FULL)),
+        *r.same(map(r.memory_goal, LORA + FULL)),
+    ],
 )
 README.says(
     "where sums round, {} of {} and {} of {} generated texts differ",

@@ -43,10 +43,14 @@ def _yaml(path: str) -> Any:
 
 def constants(path: str, pattern: str) -> list[float]:
     """Numbers that a source file holds, by the groups of a pattern; it has to match once."""
-    found = re.findall(pattern, text_of(path))
+    found = list(re.finditer(pattern, text_of(path)))
     assert len(found) == 1, f"{path}: {pattern!r} matches {len(found)} times"
-    groups = [found[0]] if isinstance(found[0], str) else found[0]
-    return [float(group.replace("_", "")) for group in groups]
+    return [float(group) for group in found[0].groups()]
+
+
+def numbers(path: str, pattern: str) -> list[float]:
+    """The same number at every place of a source file that the pattern finds."""
+    return [float(found) for found in re.findall(pattern, text_of(path))]
 
 
 def same(values: Iterable[float]) -> list[float]:
@@ -60,6 +64,11 @@ def spread(values: Iterable[float]) -> list[float]:
     """The least and the most."""
     found = list(values)
     return [min(found), max(found)]
+
+
+def at_most(limit: float, value: float) -> float:
+    """The limit where the value keeps to it, for text that says "within"; else the value."""
+    return limit if value <= limit else value
 
 
 def rounded(value: float, digits: int) -> float:
@@ -169,18 +178,28 @@ def items(case: str) -> float:
     return float(speed(case)["setting"]["items"])
 
 
-def times_faster(case: str, precision: str = "bf16") -> float:
+def ratios(case: str, precision: str = "bf16") -> list[float]:
+    """How many times longer the peer took, pair by pair."""
     pairs = speed(case, precision)["pairs"]
-    return median(p["peer"]["seconds"] / p["ours"]["seconds"] for p in pairs)
+    return [p["peer"]["seconds"] / p["ours"]["seconds"] for p in pairs]
+
+
+def times_faster(case: str, precision: str = "bf16") -> float:
+    return median(ratios(case, precision))
 
 
 def memory_share(case: str, precision: str = "bf16") -> float:
     pairs = speed(case, precision)["pairs"]
-    return median(p["ours"]["peak_memory_bytes"] / p["peer"]["peak_memory_bytes"] for p in pairs)
+    shares = [p["ours"]["peak_memory_bytes"] / p["peer"]["peak_memory_bytes"] for p in pairs]
+    return float(median(shares))
 
 
 def seconds(case: str, side: str) -> float:
-    return median(p[side]["seconds"] for p in speed(case)["pairs"])
+    return float(median(p[side]["seconds"] for p in speed(case)["pairs"]))
+
+
+def peak_gib(case: str, side: str) -> float:
+    return float(median(p[side]["peak_memory_bytes"] for p in speed(case)["pairs"])) / 2**30
 
 
 def unlike(case: str, precision: str = "bf16") -> list[float]:
