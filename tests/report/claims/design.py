@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from math import comb
 from pathlib import Path
-from statistics import NormalDist
+from statistics import NormalDist, median
 
 from benchmarks.report.training import LEAST_VALIDATION_ITEMS
 from benchmarks.results import ALPHA, MATTERS
@@ -60,6 +61,7 @@ RATES.says(
     ],
 )
 RATES.says("({} to {} steps)", lambda: r.constants(SEARCH, r"_MOST_STEPS = [\d.]+, (\d+), (\d+)\n"))
+RATES.says("up to {} trials", lambda: r.constants(SEARCH, r"_MOST_TRIALS = [\d.]+, (\d+)\n"))
 RATES.says("with fewer than {} validation items", lambda: [LEAST_VALIDATION_ITEMS])
 RATES.says(
     "with {} labels, SmolLM2-135M and LoRA, {} was ahead of {} by {} nats (standard error {})",
@@ -125,6 +127,14 @@ CUTS.says(
     ],
 )
 CUTS.says(
+    "({} for RAFT, {} passages), {} seed",
+    lambda: [
+        r.trained("handbook-qa", "raft")["epochs"],
+        r.planned("handbook-qa", "raft")["prompting"]["passages"],
+        *r.same(len(run["seeds"]) for run in r.runs().values()),
+    ],
+)
+CUTS.says(
     "the {}-million-parameter default model",
     lambda: r.same(r.millions(run["run"]["model"]) for run in r.runs().values()),
 )
@@ -150,12 +160,20 @@ CUTS.says("(`raft`) it reads in {} %", lambda: [_contained("raft")])
 PREFIX = Page("design/0007-what-prompts-share-is-read-once.md")
 
 
+def _architectures() -> set[str]:
+    """Kinds of models that a test compares with plain generation."""
+    source = r.text_of("tests/strategies/test_attention.py")
+    listed = source.split("SPLIT = (", 1)[1].split("\n)", 1)[0]
+    return set(re.findall(r"(\w+)Config\(", listed))
+
+
 def _cache_bytes(tokens: int) -> float:
     """Keys and values of the default model in bf16."""
     shape = r.shape("smollm2-135m")
     return 2 * shape.layers * shape.kv_width * 2 * tokens
 
 
+PREFIX.says("A test holds {} architectures equal", lambda: [len(_architectures())])
 PREFIX.says(
     "with {} prompts of {} tokens that is some {} MB a step read and written",
     lambda: [16, 400, r.rounded(2 * _cache_bytes(16 * 400) / 1e6, 1)],
@@ -171,6 +189,13 @@ PREFIX.says(
 )
 
 FORKED = Page("design/0008-workers-are-forked.md")
+IMPORTS = "the same, as a bench imports them"
+FORKED.says(
+    "takes some {} seconds, which {} arms paid {} times;",
+    lambda: [
+        median(r.start_up(IMPORTS)), *[max(len(run["methods"]) for run in r.runs().values())] * 2
+    ],
+)  # fmt: skip
 
 # ---------------------------------------------------------------- 0011, the flowchart
 
@@ -274,6 +299,7 @@ MACHINES.says(
     "up to {} minutes, as file servers",
     lambda: [r.constants("benchmarks/store.py", r"LOST_SECONDS = (\S+)")[0] / 60],
 )
+MACHINES.says("imports torch anew, {} seconds of a core", lambda: [median(r.start_up(IMPORTS))])
 MACHINES.says(
     "A task that was begun {} times is given up",
     lambda: r.constants("benchmarks/on_ray.py", r"_STARTS = (\d+)"),

@@ -28,7 +28,7 @@ STATED = rf"((?<![\w.])[-−+]?{DIGITS}|(?i:\b(?:{'|'.join(WORDS)})\b))"
 # names with digits in them.
 NO_PROSE = re.compile(
     r"```.*?```|`[^`\n]*`|\]\([^)]*\)|<!--.*?-->"
-    r"|\((?:0\d{3}|`0\d{3}`)\)|\[0\d{3}(?=\])|^# [^\n]*$"
+    r"|design/0\d{3}|\((?:0\d{3}|`0\d{3}`)\)|\[0\d{3}(?=\])|^# [^\n]*$"
     r"|^\d+\. |\b\d+-bit\b"
     r"|arXiv:[\d.]+(?:, \d{4}\.\d{5})*|\b(?=\d*[a-f])[0-9a-f]{7}\b|\b[A-Za-z][\w.]*(?:-[\w.]+)+",
     re.DOTALL | re.MULTILINE,
@@ -90,9 +90,7 @@ def agrees(stated: str, value: Value) -> bool:
     """Whether a value, rounded as the text rounds it, is what the text says."""
     if isinstance(value, str):
         return stated == value
-    if stated.lower() in WORDS:
-        return WORDS[stated.lower()] == value
-    plain = stated.replace(",", "").replace("−", "-")
+    plain = str(WORDS.get(stated.lower(), stated)).replace(",", "").replace("−", "-")
     mantissa, _, power = plain.partition("e")
     decimals = len(mantissa.partition(".")[2])
     half = 0.5 * 10.0 ** (int(power or 0) - decimals)

@@ -180,5 +180,9 @@ README.says(
 
 # ---------------------------------------------------------------- the rest
 
+README.says(
+    "one that still runs {} minutes later is ended",
+    lambda: [r.constants("benchmarks/workers.py", r"grace_seconds: float = (\S+)")[0] / 60],
+)
 README.says("ends with exit code {};", lambda: [FailedMethodsError.exit_code])
 README.exempt("a version of a licence", "CC BY 4.0")

@@ -89,9 +89,13 @@ def plan(name: str) -> Any:
     return _yaml(f"reports/plans/{name}.yaml")
 
 
+def planned(name: str, method: str) -> Any:
+    return next(m for m in plan(name)["methods"] if m["name"] == method)
+
+
 def trained(name: str, method: str) -> Any:
     """How a plan trains a method."""
-    return next(m for m in plan(name)["methods"] if m["name"] == method)["weights"]["training"]
+    return planned(name, method)["weights"]["training"]
 
 
 def method(run: str, name: str) -> Any:
