@@ -115,7 +115,16 @@ README.says(
 # ---------------------------------------------------------------- as often as it says
 
 README.says("Reports say “{} %” and", lambda: [r.CONFIDENCE_PERCENT])
-README.says("[all {} promises hold]", lambda: r.promises()[:1])
+
+
+def _all_hold() -> bool:
+    return len(set(r.promises())) == 1
+
+
+README.says(
+    lambda: "[all {} promises hold]" if _all_hold() else "[{} of {} promises hold]",
+    lambda: r.same(r.promises()) if _all_hold() else r.promises(),
+)
 README.says(
     "(reports/reproductions/ticket-triage.md), all {} to the last bit",
     lambda: r.same(r.reproduced("ticket-triage")),
