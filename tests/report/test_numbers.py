@@ -1,4 +1,4 @@
-"""Every number of README and the design pages is what its record or its constant says.
+"""Every number of README, the guide and the design pages is what its record or its constant says.
 
 reports/advice.md and the reports of runs are written by the code; test_committed renders them
 again. The claims are in tests/report/claims.
@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import pytest
 
-from tests.report.claims import design, estimates, readme, speed
+from tests.report.claims import design, estimates, guide, readme, speed
 from tests.report.claims.page import Page, Value, agrees, problems
 from tests.report.claims.records import ROOT, text_of
 
 PAGES = [
     value
-    for module in (readme, design, estimates, speed)
+    for module in (readme, guide, design, estimates, speed)
     for value in vars(module).values()
     if isinstance(value, Page)
 ]
@@ -26,8 +26,9 @@ def test_every_number_of_a_page_agrees_with_its_record_or_is_exempt(page: Page) 
 
 
 def test_no_page_is_left_out() -> None:
-    pages = ["README.md", *(f"design/{path.name}" for path in ROOT.glob("design/*.md"))]
-    assert sorted(page.path for page in PAGES) == sorted(pages)
+    folders = ("design", "docs")
+    pages = [f"{path.parent.name}/{path.name}" for f in folders for path in ROOT.glob(f"{f}/*.md")]
+    assert sorted(page.path for page in PAGES) == sorted(["README.md", *pages])
 
 
 # ---------------------------------------------------------------- the check can fail
