@@ -33,7 +33,7 @@ def test_no_page_is_left_out() -> None:
 
 # ---------------------------------------------------------------- the check can fail
 
-TEXT = """# Twice as fast in 2026
+TEXT = """# Twice as fast
 
 LoRA is right in **.747** of 150 items, and
 takes five minutes.

@@ -28,7 +28,7 @@ STATED = rf"((?<![\w.])[-−+]?{DIGITS}|(?i:\b(?:{'|'.join(WORDS)})\b))"
 # names with digits in them.
 NO_PROSE = re.compile(
     r"```.*?```|`[^`\n]*`|\]\([^)]*\)|<!--.*?-->"
-    r"|design/0\d{3}|\((?:0\d{3}|`0\d{3}`)\)|\[0\d{3}(?=\])|^# [^\n]*$"
+    r"|design/0\d{3}|\((?:0\d{3}|`0\d{3}`)\)|\[0\d{3}(?=\])"
     r"|^\d+\. |\b\d+-bit\b"
     r"|arXiv:[\d.]+(?:, \d{4}\.\d{5})*|\b(?=\d*[a-f])[0-9a-f]{7}\b|\b[A-Za-z][\w.]*(?:-[\w.]+)+",
     re.DOTALL | re.MULTILINE,
