@@ -50,6 +50,15 @@ def ordered(found: Iterable[Place]) -> list[Place]:
     return sorted(found, key=lambda place: (place.blocked, -place.strength))
 
 
+def tied(ranked: Sequence[Place]) -> tuple[str, ...]:
+    """The usable methods that are as strong as the first, the first among them.
+
+    Empty where nothing can be used or the first has no equal.
+    """
+    equals = [p.method for p in ranked if not p.blocked and p.strength == ranked[0].strength]
+    return tuple(equals) if len(equals) > 1 else ()
+
+
 def verdict_of(said: Sequence[Said], ranked: Sequence[Place]) -> Verdict:
     """The kind of outcome: what the chart says first, else whether any method can be used.
 
