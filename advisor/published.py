@@ -189,7 +189,7 @@ def _judged(case: PublishedCase, chart: Flowchart) -> Judged:
     return Judged(
         case=case,
         chosen=ranked[0].method if verdict == "adapt" else verdict.replace("_", " "),
-        equals=tied(ranked)[1:] if verdict == "adapt" else (),
+        equals=tied(ranked, said)[1:] if verdict == "adapt" else (),
         reachable=any(_is_of(method, case.best) for method in chart.methods),
         by_rule=three_questions(case.known),
     )

@@ -50,13 +50,19 @@ def ordered(found: Iterable[Place]) -> list[Place]:
     return sorted(found, key=lambda place: (place.blocked, -place.strength))
 
 
-def tied(ranked: Sequence[Place]) -> tuple[str, ...]:
+def tied(ranked: Sequence[Place], said: Sequence[Said]) -> tuple[str, ...]:
     """The usable methods that are as strong as the first, the first among them.
 
-    Empty where nothing can be used or the first has no equal.
+    A method for which nothing speaks is nobody's equal. Empty where the first has no equal.
     """
-    equals = [p.method for p in ranked if not p.blocked and p.strength == ranked[0].strength]
-    return tuple(equals) if len(equals) > 1 else ()
+    first = ranked[0]
+    favoured = {name for one in said for name in one.effect.for_ or ()}
+    equals = [
+        place.method
+        for place in ranked[1:]
+        if not place.blocked and place.strength == first.strength and place.method in favoured
+    ]
+    return (first.method, *equals) if equals and not first.blocked else ()
 
 
 def verdict_of(said: Sequence[Said], ranked: Sequence[Place]) -> Verdict:
