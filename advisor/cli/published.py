@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from advisor.published import Judged, PublishedCheck, Rate
 
-HEADS = ("case", "recommended", "measured best", "outcome", "three questions", "outcome of rule")
+HEADS = ("case", "study", "recommended", "measured best", "outcome", "three questions")
 
 
 def verify_published(flowchart: Path | None, *, as_json: bool, quiet: bool) -> None:
@@ -40,9 +40,9 @@ def verify_published(flowchart: Path | None, *, as_json: bool, quiet: bool) -> N
 
 def _row(one: Judged) -> tuple[str, ...]:
     said = f"{one.chosen} (tied: {', '.join(one.equals)})" if one.equals else one.chosen
-    outcome = _outcome(one.hit) if one.reachable else "miss (no such method)"
-    best = f"{one.case.measured_best} [{', '.join(one.case.best)}]"
-    return one.case.id, said, best, outcome, one.by_rule, _outcome(one.rule_hit)
+    best = " or ".join(one.case.best)
+    rule = f"{one.by_rule}: {_outcome(one.rule_hit)}"
+    return one.case.id, one.case.study, said, best, _outcome(one.hit), rule
 
 
 def _outcome(hit: bool) -> str:
@@ -52,7 +52,7 @@ def _outcome(hit: bool) -> str:
 def sentences(found: PublishedCheck) -> list[str]:
     """The totals, and what they do not show."""
     tied = sum(one.hit and bool(one.equals) for one in found.cases)
-    out_of_reach = sum(not one.reachable for one in found.cases)
+    out_of_reach = [one.case.id for one in found.cases if not one.reachable]
     by_tie = (
         f" {tied} of these hits {'is' if tied == 1 else 'are'} the cheaper of equally strong "
         "methods."
@@ -64,12 +64,12 @@ def sentences(found: PublishedCheck) -> list[str]:
         f"Three questions ({found.rule}) hit {_rate(found.rule_rate)}.",
         f"The flowchart alone hits {found.only_advisor}, the rule alone {found.only_rule}: "
         f"p = {found.p_value:.2f} by an exact sign test, which takes the cases as independent.",
-        f"In {out_of_reach} cases what was measured best is of a family of which the flowchart "
-        "holds no method.",
+        f"The flowchart holds no method of what was measured best in {len(out_of_reach)} cases: "
+        f"{', '.join(out_of_reach) or 'none'}.",
         f"{found.in_sample} Before they were in view it hit {found.at_first} of "
         f"{len(found.cases)}.",
         "The intervals count each study as one trial. The cases are no random sample, and their "
-        "conditions were read from abstracts and excerpts.",
+        "conditions were read from abstracts and excerpts. Sources: --json.",
     ]
 
 

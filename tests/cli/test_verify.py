@@ -118,7 +118,7 @@ def test_published_cases_are_printed_with_total_baseline_and_what_is_in_sample()
     result = run("--published")
     assert result.exit_code == 0
     lines = result.output.splitlines()
-    assert lines[0].split("\t")[:4] == ["case", "recommended", "measured best", "outcome"]
+    assert lines[0].split("\t")[:4] == ["case", "study", "recommended", "measured best"]
     assert len([line for line in lines if "\t" in line]) == 17
     assert any(line.startswith("Total: the flowchart") and "of 16 (95 %" in line for line in lines)
     assert any(line.startswith("Three questions") and "10 of 16" in line for line in lines)
