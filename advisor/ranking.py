@@ -50,6 +50,21 @@ def ordered(found: Iterable[Place]) -> list[Place]:
     return sorted(found, key=lambda place: (place.blocked, -place.strength))
 
 
+def tied(ranked: Sequence[Place], said: Sequence[Said]) -> tuple[str, ...]:
+    """The usable methods that are as strong as the first, the first among them.
+
+    A method for which nothing speaks is nobody's equal. Empty where the first has no equal.
+    """
+    first = ranked[0]
+    favoured = {name for one in said for name in one.effect.for_ or ()}
+    equals = [
+        place.method
+        for place in ranked[1:]
+        if not place.blocked and place.strength == first.strength and place.method in favoured
+    ]
+    return (first.method, *equals) if equals and not first.blocked else ()
+
+
 def verdict_of(said: Sequence[Said], ranked: Sequence[Place]) -> Verdict:
     """The kind of outcome: what the chart says first, else whether any method can be used.
 

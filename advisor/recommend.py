@@ -12,7 +12,7 @@ from advisor.flowchart import Claim, Effect, Flowchart, Step, Verdict, citing
 from advisor.language import ENGLISH, Language
 from advisor.mermaid import draw
 from advisor.questionnaire import Answers
-from advisor.ranking import REFERENCE, Place, Said, places, said_on, verdict_of
+from advisor.ranking import REFERENCE, Place, Said, places, said_on, tied, verdict_of
 from advisor.sizing import (
     MethodEstimate,
     break_evens_of,
@@ -95,6 +95,8 @@ class Recommendation(_Record):
         answers: what was known.
         verdict: the kind of outcome.
         text: the outcome in a sentence.
+        tied: methods between which the answers do not decide, cheapest first; empty without a tie.
+        decided_by: the measurement that decides between those; empty without a tie.
         provisional: why the advice is provisional; empty when it is not.
         ranked: every method, usable ones first, best first.
         path: the nodes passed.
@@ -114,6 +116,8 @@ class Recommendation(_Record):
     answers: dict[str, Any]
     verdict: Verdict
     text: str
+    tied: tuple[str, ...] = ()
+    decided_by: str = ""
     provisional: tuple[str, ...]
     ranked: tuple[RankedMethod, ...]
     path: tuple[PathStep, ...]
@@ -149,15 +153,22 @@ def recommend(answers: Answers, chart: Flowchart, say: Language = ENGLISH) -> Re
     order = places(chart, said)
     ranked = tuple(_ranked(place, said, answers) for place in order)
     verdict = verdict_of(said, order)
+    adapts = verdict == "adapt"
+    equals = tied(order, said) if adapts else ()
     cited = dict.fromkeys(claim for _, effect in said for claim in effect.evidence)
     return Recommendation(
         answers=answers.model_dump(mode="json", exclude_none=True, exclude={"schema_version"}),
         verdict=verdict,
-        text=_text(verdict, said, order, say),
+        text=_text_of_tie(equals, say) if equals else _text(verdict, said, order, say),
+        tied=equals,
+        decided_by=_decided_by(equals, answers, say) if equals else "",
         provisional=tuple(citing(e.provisional, e.evidence) for _, e in said if e.provisional),
         ranked=ranked,
         path=tuple(_path_step(step) for step in steps),
-        ladder=tuple(_ladder(chart, order if verdict == "adapt" else (), said, answers, say)),
+        ladder=(
+            *_to_do_first(said),
+            *(_ladder(_rungs(chart, order, equals), equals, answers, say) if adapts else ()),
+        ),
         notes=tuple(citing(e.note, e.evidence) for _, e in said if e.note),
         confidence=confidence(answers, chart),
         what_ifs=tuple(what_ifs(answers, chart)),
@@ -229,35 +240,73 @@ def _text(verdict: Verdict, said: Sequence[Said], order: Sequence[Place], say: L
     )
 
 
-def _ladder(
-    chart: Flowchart,
-    order: Sequence[Place],
-    said: Sequence[Said],
-    answers: Answers,
-    say: Language,
-) -> Iterator[LadderStep]:
-    """What to do first, then the rungs: usable methods up to the recommended one, cheapest first.
+def _text_of_tie(equals: Sequence[str], say: Language) -> str:
+    return say(
+        "These answers speak equally for {methods}: measure them, beginning with {first}, the "
+        "cheapest to try.",
+        methods=_listed(equals, say),
+        first=equals[0],
+    )
 
-    A method that is cheaper but weaker than one already on the ladder is no rung of it.
-    """
+
+def _decided_by(equals: Sequence[str], answers: Answers, say: Language) -> str:
+    """The measurement that decides between methods that the answers leave equal."""
+    if answers.target_score is None:
+        return say(
+            "What decides between {methods}: the paired difference of their scores on the same "
+            "eval items, in one bench. Keep {first} unless another one is separated above it.",
+            methods=_listed(equals, say),
+            first=equals[0],
+        )
+    return say(
+        "What decides between {methods}: whether {first} reaches {target} on the eval set; if it "
+        "does not, the paired difference of their scores on the same items, in one bench.",
+        methods=_listed(equals, say),
+        first=equals[0],
+        target=f"{answers.target_score:g}",
+    )
+
+
+def _listed(names: Sequence[str], say: Language) -> str:
+    if len(names) == 1:
+        return names[0]
+    return say("{some} and {last}", some=", ".join(names[:-1]), last=names[-1])
+
+
+def _to_do_first(said: Sequence[Said]) -> Iterator[LadderStep]:
     for _, effect in said:
         if effect.first:
             yield LadderStep(do=citing(effect.first, effect.evidence))
-    rungs = _rungs(chart, order)
+
+
+def _ladder(
+    rungs: Sequence[str], equals: Sequence[str], answers: Answers, say: Language
+) -> Iterator[LadderStep]:
+    """Usable methods up to the recommended one and its equals, cheapest first."""
     if answers.current_score is not None and len(rungs) > 1:
         # The plain prompt is measured already.
-        rungs.remove(REFERENCE)
+        rungs = [rung for rung in rungs if rung != REFERENCE]
     for place, rung in enumerate(rungs):
         above = rungs[place + 1] if place + 1 < len(rungs) else None
+        before = [name for name in rungs[:place] if name in equals] if rung in equals else []
         yield LadderStep(
             do=say("Run {method}.", method=rung),
             method=rung,
-            measure=say("score on the eval set with its interval, cost per query, latency"),
+            measure=_measure(before, say),
             stop_when=_goal(answers, say),
             otherwise=say("climb to {method}", method=above)
             if above
             else say("collect labels for what fails, or change the goal or the base model"),
         )
+
+
+def _measure(equals: Sequence[str], say: Language) -> str:
+    """What to measure on a rung, beside its equals that were measured before."""
+    score = say("score on the eval set with its interval, cost per query, latency")
+    if not equals:
+        return score
+    beside = say("paired difference from {methods}", methods=_listed(equals, say))
+    return f"{score}, {beside}"
 
 
 def _goal(answers: Answers, say: Language) -> str:
@@ -266,11 +315,14 @@ def _goal(answers: Answers, say: Language) -> str:
     return say("the score is {target} or more", target=f"{answers.target_score:g}")
 
 
-def _rungs(chart: Flowchart, order: Sequence[Place]) -> list[str]:
+def _rungs(chart: Flowchart, order: Sequence[Place], equals: Sequence[str]) -> list[str]:
+    """A method that is cheaper but weaker than one already on the ladder is no rung of it."""
     usable = {place.method: place.strength for place in order if not place.blocked}
     rungs, best = [], None
     for name in chart.methods:
-        if name in usable and (name == REFERENCE or best is None or usable[name] > best):
+        if name not in usable:
+            continue
+        if name == REFERENCE or name in equals or best is None or usable[name] > best:
             rungs.append(name)
             best = usable[name] if best is None else max(best, usable[name])
     return rungs

@@ -47,6 +47,8 @@ def decision_record(
 
 def _lines(advice: Recommendation, say: Language) -> Iterator[str]:
     yield from (f"# {say('Which adaptation method?')}", "", f"**{advice.text}**", "")
+    if advice.decided_by:
+        yield from (advice.decided_by, "")
     yield confidence_text(advice.confidence, say)
     yield from (f"\n> {say('Provisional: {why}', why=why)}" for why in advice.provisional)
     yield from _heading("What was answered", say)

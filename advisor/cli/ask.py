@@ -54,7 +54,9 @@ def ask(
         Lang, typer.Option(envvar="ADVISOR_LANG", help="Language of questions and advice.")
     ] = Lang.en,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the method only.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print the method only, of equals the cheapest.")
+    ] = False,
 ) -> None:
     """Recommend how to adapt a model: prompt, retrieve, tune, or combine.
 
@@ -224,6 +226,8 @@ def _print(advice: Recommendation, say: Language, measured: Evidence | None) -> 
 
     console = screen()
     console.print(advice.text, style="bold")
+    if advice.decided_by:
+        console.print(advice.decided_by)
     console.print(confidence_text(advice.confidence, say))
     for why in advice.provisional:
         console.print(say("Provisional: {why}", why=why))
@@ -249,6 +253,8 @@ def _records(advice: Recommendation, say: Language) -> Iterator[tuple[str, ...]]
 
     firm, listed = advice.confidence, dict(lists(advice, say))
     yield "advice", advice.text
+    if advice.tied:
+        yield "tied", ", ".join(advice.tied), advice.decided_by
     yield "confidence", f"{firm.share:.3f}", str(firm.completions)
     yield from (("provisional", why) for why in advice.provisional)
     yield from (("method", *_cells(ranked, say)) for ranked in advice.ranked)

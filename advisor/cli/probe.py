@@ -179,7 +179,7 @@ def _changes(first: Recommendation, then: Recommendation) -> list[tuple[str, str
 
 
 def _advised(advice: Recommendation) -> str:
-    first = advice.first if advice.verdict == "adapt" else None
+    first = ", ".join(advice.tied) or advice.first if advice.verdict == "adapt" else None
     return first or advice.verdict
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from advisor.cli.output import tell, tell_json
+from advisor.cli.published import verify_published
 from advisor.cli.tables import show
 from advisor.cli.writing import writing
 from strategies.visible import shell_path
@@ -21,7 +22,16 @@ if TYPE_CHECKING:
 
 
 def verify(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders of finished benches.")],
+    runs: Annotated[
+        list[Path] | None, typer.Argument(help="Run folders of finished benches.")
+    ] = None,
+    *,
+    published: Annotated[
+        bool,
+        typer.Option(
+            "--published", help="Test it on comparisons that others published, without runs."
+        ),
+    ] = False,
     flowchart: Annotated[Path | None, typer.Option(help="Test this flowchart instead.")] = None,
     in_sample: Annotated[
         list[str] | None,
@@ -50,10 +60,18 @@ def verify(
       advisor verify reports/runs/*
 
       advisor verify runs/a runs/b --flowchart my-flowchart.yaml --report verification.md
+
+      advisor verify --published
     """
     from advisor.errors import AdvisorError
     from benchmarks.tasks.extra import need_the_extra
 
+    if published:
+        _refuse_beside_published(runs, in_sample, report)
+        verify_published(flowchart, as_json=as_json, quiet=quiet)
+        return
+    if not runs:
+        raise AdvisorError("There is nothing to verify: give run folders, or --published.")
     need_the_extra("advisor verify", "scipy", "statsmodels", *(["matplotlib"] if report else []))
     if report is not None and report.suffix not in (".md", ".html"):
         raise AdvisorError(f"--report {report}: a report is written as .md or .html")
@@ -64,6 +82,20 @@ def verify(
         tell_json(found.model_dump_json(indent=2))
     else:
         _print(found, quiet=quiet)
+
+
+def _refuse_beside_published(
+    runs: list[Path] | None, in_sample: list[str] | None, report: Path | None
+) -> None:
+    from advisor.errors import AdvisorError
+
+    given = {"run folders": runs, "--in-sample": in_sample, "--report": report}
+    unused = [name for name, value in given.items() if value]
+    if unused:
+        raise AdvisorError(
+            f"--published takes the cases that come with the package, and no {', '.join(unused)}: "
+            "leave out one or the other."
+        )
 
 
 # ---------------------------------------------------------------- what is verified

@@ -157,6 +157,13 @@ def _cases() -> list[Answers]:
             "far_from_pretraining": [True],
             "keep_general_ability": [None, False],
         },
+        {
+            "labelled_examples": [200],
+            "behaviour": [None, ()],
+            "knowledge": ["none"],
+            "current_score": [0.5],
+            "target_score": [0.9],
+        },
         {"queries_per_day": [None, 5.0, 50_000.0], "tasks": [1, 3], "keep_general_ability": [True]},
         {
             "model_parameters": [135_000_000, 600_000_000, 6_740_000_000],

@@ -114,6 +114,41 @@ def test_quiet_prints_the_two_tables_alone(tmp_path: Path, chart: str) -> None:
     assert len(lines) == 4 + 8
 
 
+def test_published_cases_are_printed_with_total_baseline_and_what_is_in_sample() -> None:
+    result = run("--published")
+    assert result.exit_code == 0
+    lines = result.output.splitlines()
+    assert lines[0].split("\t")[:4] == ["case", "study", "recommended", "measured best"]
+    assert len([line for line in lines if "\t" in line]) == 17
+    assert any(line.startswith("Total: the flowchart") and "of 16 (95 %" in line for line in lines)
+    assert any(line.startswith("Three questions") and "10 of 16" in line for line in lines)
+    assert "All of these cases are in sample" in result.output
+    assert "Before they were in view it hit 12 of 16." in result.output
+
+
+def test_published_cases_are_walked_through_the_given_flowchart(chart: str) -> None:
+    found = json.loads(run("--published", "--flowchart", chart, "--json").output)
+    chosen = {one["case"]["id"]: one["chosen"] for one in found["cases"]}
+    # The chart above: full from 1,000 labels on, else lora; it holds no retrieval.
+    assert (chosen["bucher-encoder"], chosen["self-route"]) == ("full", "lora")
+    reachable = {one["case"]["id"] for one in found["cases"] if one["reachable"]}
+    assert "soudani-7b" not in reachable
+
+
+def test_published_cases_are_not_mixed_with_runs(tmp_path: Path) -> None:
+    with pytest.raises(AdvisorError, match=r"no run folders, --report"):
+        CliRunner().invoke(
+            app,
+            ["verify", str(tmp_path), "--published", "--report", "a.md"],
+            catch_exceptions=False,
+        )
+
+
+def test_nothing_to_verify_says_what_can_be_given() -> None:
+    with pytest.raises(AdvisorError, match="give run folders, or --published"):
+        CliRunner().invoke(app, ["verify"], catch_exceptions=False)
+
+
 def test_runs_that_are_in_sample_are_named_by_folder_or_id_or_all_at_once(
     tmp_path: Path, chart: str
 ) -> None:
