@@ -237,6 +237,23 @@ HISTORY_OF_CHART.exempt(
     "the strength of 2 that spoke against tuning",
 )  # fmt: skip
 
+HISTORY_OF_CHART.says("The chart hit {} of\nthem before", lambda: [r.published().at_first])
+HISTORY_OF_CHART.says(
+    "three questions (outside knowledge? hosted? fifty labels?)\nhit {}. In",
+    lambda: [r.published().rule_rate.hits],
+)
+HISTORY_OF_CHART.says(
+    "counts for tuning from {} labels on, not at any number",
+    lambda: r.constants(
+        "advisor/flowchart.yaml",
+        r"new_language_or_domain, is: true}, {answer: labelled_examples, at_least: (\d+)}",
+    ),
+)
+HISTORY_OF_CHART.says(
+    "The hits are {} of {} as before",
+    lambda: [r.published().rate.hits, len(r.published().cases)],
+)
+
 # ---------------------------------------------------------------- 0012, intervals
 
 INTERVALS = Page("design/0012-intervals-that-simulation-confirms.md")

@@ -112,6 +112,13 @@ README.says(
     ],
 )
 
+README.says(
+    "On {} comparisons that others published the flowchart names the best family in {}, a rule of",
+    lambda: [len(r.published().cases), r.published().rate.hits],
+)
+README.says("a rule of three questions in {}\n", lambda: [r.published().rule_rate.hits])
+README.says("was changed with all {} in view", lambda: [len(r.published().cases)])
+
 # ---------------------------------------------------------------- as often as it says
 
 README.says("Reports say “{} %” and", lambda: [r.CONFIDENCE_PERCENT])

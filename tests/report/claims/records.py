@@ -14,6 +14,8 @@ import numpy as np
 import yaml
 
 from advisor.estimates.shapes import ModelShape, catalogue
+from advisor.flowchart import load_flowchart
+from advisor.published import PublishedCheck, check_published
 from benchmarks.results import ALPHA
 
 ROOT = Path(__file__).parents[3]
@@ -162,6 +164,11 @@ def hits() -> int:
     """Runs in which what is advised today has the highest score of all methods."""
     rows = _table("reports/advice.md", "advised", "best measured")
     return sum(row["advised"] == runs()[row["run"]]["leader"] for row in rows)
+
+
+@cache
+def published() -> PublishedCheck:
+    return check_published(load_flowchart(), "the built-in one")
 
 
 def policy(name: str, column: str) -> float:
