@@ -67,10 +67,13 @@ def read_text(path: Path, limit_bytes: int = FILE_LIMIT_BYTES) -> str:
 
     Raises:
         OSError: it cannot be read.
-        FileError: it is too large, or no text.
+        FileError: it is a folder, too large, or no text.
     """
-    with path.open("rb") as stream:
-        content = stream.read(limit_bytes + 1)
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(limit_bytes + 1)
+    except IsADirectoryError:
+        raise FileError("is a folder, and a file belongs there") from None
     if len(content) > limit_bytes:
         raise FileError(
             f"is larger than {limit_bytes:,} bytes, the most that is read of such files"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
 _SHOWN_CHARACTERS = 60
+# More problems than anybody reads at once; a file with one slip in every line has thousands.
+PROBLEMS_SHOWN = 20
 # What pydantic calls the branches of a union is no place in a file.
 _BRANCH = re.compile(r"[\w-]+[\[(].*[\])]|function-\w+|constrained-\w+|str|int|float|bool")
 _Context = Mapping[str, Any]
@@ -36,23 +39,33 @@ def plain_problems(error: ValidationError, model: type[BaseModel]) -> list[str]:
     """Every message of `plain_errors`, those of one place in one line.
 
     A value that may be of several types is wrong once for each of them: those are joined by "or".
-    A list whose items are wrong is also called too short; that is left out.
+    A list whose items are wrong is also called too short; that is left out. Beyond the first
+    `PROBLEMS_SHOWN` they are counted.
     """
     said: dict[str, list[str]] = {}
     for _, message in plain_errors(error, model):
         field, _, words = message.partition(": ")
         if words not in said.setdefault(field, []):
             said[field].append(words)
-    return [
+    fields = sorted(said)
+    told = [
         f"{field}: {_joined(words)}"
         for field, words in said.items()
-        if not any(other.startswith(f"{field}.") for other in said)
+        if not _begins_another(f"{field}.", fields)
     ]
+    more = len(told) - PROBLEMS_SHOWN
+    return told if more <= 0 else [*told[:PROBLEMS_SHOWN], f"and {more:,} more problems"]
+
+
+def _begins_another(start: str, fields: Sequence[str]) -> bool:
+    """Whether one of many sorted fields begins so."""
+    place = bisect_left(fields, start)
+    return place < len(fields) and fields[place].startswith(start)
 
 
 def _in_place(part: int | str) -> str:
     """A name of the user's file, or what Python writes for one that cannot be printed."""
-    return part if isinstance(part, str) and part.isprintable() else repr(part)
+    return _cut(part if isinstance(part, str) and part.isprintable() else repr(part))
 
 
 def _joined(words: Sequence[str]) -> str:
@@ -139,7 +152,15 @@ def _any_other(value: Any, context: _Context) -> str:
 
 def _shown(value: object) -> str:
     """A value as a message may quote it: on one line, and not too long."""
-    text = repr(value)
+    if isinstance(value, str | bytes):
+        value = value[:_SHOWN_CHARACTERS]
+    try:
+        return _cut(repr(value))
+    except ValueError:  # Python writes no whole number of more than 4,300 digits.
+        return "a number of very many digits"
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
 
 
@@ -166,6 +187,7 @@ _WORDS: dict[str, _Words] = {
     "less_than": _bound("less than", "lt"),
     "less_than_equal": _bound("at most", "le"),
     "finite_number": _expected("a finite number"),
+    "json_invalid": lambda value, context: f"is no JSON: {context.get('error')}",
     "value_error": _own_words,
     "assertion_error": _own_words,
 } | {

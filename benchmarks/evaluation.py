@@ -6,7 +6,8 @@ The only file that imports lm_eval.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -27,10 +28,13 @@ from benchmarks.records import ItemScore, Response
 from benchmarks.tasks.foreign_code import LM_EVAL, TaskFile, file_named, read_task_file
 from benchmarks.tasks.metrics import METRICS, aggregate, item_sums, score_item
 from benchmarks.tasks.task import Item, Task
-from strategies.errors import DataError
+from strategies.errors import DataError, UserError
 from strategies.hashing import sha256_of_data, sha256_of_file
+from strategies.visible import one_line
 
 logging.getLogger("lm_eval").setLevel(logging.ERROR)
+
+_SAID_CHARACTERS = 300
 
 
 def _in_a_sandbox(templates: Environment) -> Environment:
@@ -259,9 +263,30 @@ def installed_task(name: str) -> Task:
         UntrustedCodeError: the file names code that was not trusted.
     """
     found, own = _load_installed(name), task_file(name)
-    reason = _why_unusable(found)
-    if reason:
-        raise DataError(f"Task {name} cannot be run under a method: {reason}")
+    with _named(name):
+        reason = _why_unusable(found)
+        if reason:
+            raise DataError(f"Task {name} cannot be run under a method: {reason}")
+        return _as_task(name, found, own)
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Turn what goes wrong in a stranger's templates, data or options into a message."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        # lm-eval, datasets and Jinja raise errors of many kinds, some without a common base.
+        said = one_line(f"{type(error).__name__}: {error}")
+        raise DataError(
+            f"lm-eval cannot load {name.removeprefix(LM_EVAL)!r}: {said[:_SAID_CHARACTERS]}. Its "
+            "data may have to be fetched from a hub; run: lm-eval ls tasks"
+        ) from error
+
+
+def _as_task(name: str, found: ConfigurableTask, own: TaskFile | None) -> Task:
     test = _items(found, "test", found.eval_docs)
     train = _items(found, "train", found.training_docs() if found.has_training_docs() else ())
     splits = (found.config.validation_split, found.config.test_split)
@@ -310,13 +335,8 @@ def task_file(name: str) -> TaskFile | None:
 def _load_installed(name: str) -> ConfigurableTask:
     own = task_file(name)
     wanted = name.removeprefix(LM_EVAL)
-    try:
+    with _named(name):
         found = _by_name(wanted) if own is None else _of_file(own)
-    except (KeyError, OSError, ValueError, TypeError, ImportError, AttributeError) as error:
-        raise DataError(
-            f"lm-eval cannot load {wanted!r}: {error}. Its data may have to be fetched from a hub; "
-            "run: lm-eval ls tasks"
-        ) from error
     if len(found) != 1:
         raise DataError(
             f"{wanted!r} is a group of {len(found)} tasks: {', '.join(found)}. Take one."

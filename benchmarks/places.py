@@ -52,5 +52,16 @@ def links_out_of(folder: Path) -> list[Path]:
 
     A repetition of a run keeps a home of its own in a hidden folder, whose models are links.
     """
-    seen = [p for entry in folder.glob("[!.]*") for p in (entry, *entry.rglob("*"))]
-    return sorted(p for p in seen if p.is_symlink() and not is_inside(p, folder))
+    return sorted(p for p in _seen(folder) if p.is_symlink() and not is_inside(p, folder))
+
+
+def no_files(folder: Path) -> list[Path]:
+    """What is neither a file nor a folder, in order of path; hidden ones are left out.
+
+    A pipe, which an archive can hold, would be waited for without end.
+    """
+    return sorted(p for p in _seen(folder) if p.exists() and not (p.is_file() or p.is_dir()))
+
+
+def _seen(folder: Path) -> list[Path]:
+    return [p for entry in folder.glob("[!.]*") for p in (entry, *entry.rglob("*"))]

@@ -11,17 +11,14 @@ An *arm* is one method at one seed, or one floor; its folder is ``<name>-s<seed>
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections import Counter
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from benchmarks.places import FolderName
-from strategies.data import Finite, Frozen
+from strategies.data import Finite, Frozen, Real, Whole
 from strategies.training_record import TrainingRecord
-
-# Far above anything measured; beyond it a number comes from no run, and tables cannot show it.
-Real = Annotated[float, Field(ge=-1e15, le=1e15)]
-Whole = Annotated[int, Field(ge=0, le=10**18)]
 
 
 class Response(Finite):
@@ -89,7 +86,7 @@ class ItemScore(Finite):
     id: str
     group: str | None = None
     slices: dict[str, str] = Field(default_factory=dict)
-    metrics: dict[str, float | None]
+    metrics: dict[str, Real | None]
     reference: str
     references: tuple[str, ...] = ()
     prediction: str
@@ -172,7 +169,7 @@ class Arm(Finite):
     fingerprint: str = ""
     status: Literal["pending", "finished", "failed", "refused", "skipped"] = "pending"
     reason: str = ""
-    scores: dict[str, float | None] = Field(default_factory=dict)
+    scores: dict[str, Real | None] = Field(default_factory=dict)
     format_validity: Real | None = None
     recall_at_k: Real | None = None
     cost: Cost = Cost()
@@ -251,3 +248,11 @@ class RunManifest(Finite):
     plan_arms: tuple[FolderName, ...] = ()
     executor: str = "local"
     commit: str | None = None
+
+    @model_validator(mode="after")
+    def _arms_differ(self) -> Self:
+        for arms in (self.arms, self.plan_arms):
+            twice = sorted(name for name, count in Counter(arms).items() if count > 1)
+            if twice:
+                raise ValueError(f"arms are listed twice: {', '.join(twice)}")
+        return self

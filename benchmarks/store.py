@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from advisor.limited_files import FileError, json_data, read_text, yaml_data
 from advisor.wording import plain_problems
 from benchmarks.holders import holders_of, is_stopped
-from benchmarks.places import links_out_of, plain_name
+from benchmarks.places import links_out_of, no_files, plain_name
 from benchmarks.plan import Plan
 from benchmarks.records import Arm, Cost, ItemInput, ItemScore, Response, RunManifest
 from benchmarks.tasks.problems import shown
@@ -41,6 +41,9 @@ T = TypeVar("T", bound=Frozen)
 _HOW_MADE = "A run folder is made by: advisor bench PLAN --out FOLDER"
 INPUTS = "inputs.jsonl"
 ANSWER_FILES = ("responses.jsonl", "free.jsonl", "latency.jsonl")
+# Far above what a bench of 100,000 items writes.
+RECORD_LIMIT_BYTES = 100_000_000
+LINES_LIMIT_BYTES = 1_000_000_000
 # How long an orphaned worker may take to notice that its parent was killed.
 ORPHAN_SECONDS = 15.0
 
@@ -75,7 +78,7 @@ def read_record(path: Path, model: type[T]) -> T:
         RunError: the file is missing or is not such a record.
     """
     try:
-        return model.model_validate_json(unsealed(path.read_bytes()))
+        return model.model_validate_json(unsealed(_content(path, RECORD_LIMIT_BYTES)))
     except FileNotFoundError:
         raise RunError(f"{path} is missing. {_HOW_MADE}") from None
     except ValueError as error:
@@ -83,6 +86,23 @@ def read_record(path: Path, model: type[T]) -> T:
         if isinstance(error, ValidationError):
             said = plain_problems(error, model)
         raise RunError(f"{path} is damaged: {'; '.join(said)}. {_how_to_mend(path)}") from None
+
+
+def _content(path: Path, limit_bytes: int) -> bytes:
+    """What a file of a run folder holds.
+
+    Raises:
+        FileNotFoundError: it is missing.
+        RunError: it is no file, or larger than a bench writes it.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(limit_bytes + 1)
+    except IsADirectoryError:
+        raise RunError(f"{path} is a folder, and a file belongs there. {_HOW_MADE}") from None
+    if len(content) > limit_bytes:
+        raise RunError(f"{path} is larger than {limit_bytes:,} bytes, the most that is read of it")
+    return content
 
 
 def _how_to_mend(path: Path) -> str:
@@ -117,7 +137,7 @@ class Lines(Generic[T]):
 
 def scan_lines(path: Path, model: type[T]) -> Lines[T]:
     """Read what can be read of a JSON-lines file; a missing file has no lines."""
-    content = path.read_bytes() if path.exists() else b""
+    content = _content(path, LINES_LIMIT_BYTES) if path.exists() else b""
     *whole, rest = content.split(b"\n")
     records, damaged = [], []
     for number, line in enumerate(whole, start=1):
@@ -395,7 +415,7 @@ class RunFolder:
         """
         if not (path / "run.json").is_file():
             raise RunError(f"{path} is no run folder: it has no run.json. {_HOW_MADE}")
-        refuse_links_out(path)
+        refuse_what_leads_out(path)
         return cls(path, Lock(path / "lock"))
 
     def __enter__(self) -> Self:
@@ -478,17 +498,22 @@ def arm_folder(run: Path, name: str) -> Path:
         raise RunError(f"{shown(name)} is no arm of {run}: {error}") from None
 
 
-def refuse_links_out(run: Path) -> None:
+def refuse_what_leads_out(run: Path) -> None:
     """Check that a run folder, which may be a stranger's, reads and writes itself alone.
 
     Raises:
-        RunError: a symbolic link in it leads out of it.
+        RunError: a symbolic link in it leads out of it, or something in it is no file.
     """
     found = links_out_of(run)
     if found:
         raise RunError(
             f"{run} holds a symbolic link that leads out of it: {found[0].relative_to(run)}. Put "
             "the file itself in its place."
+        )
+    found = no_files(run)
+    if found:
+        raise RunError(
+            f"{found[0]} is neither a file nor a folder. Remove it, or put the file in its place."
         )
 
 
@@ -571,7 +596,7 @@ def read_run(folder: Path) -> Run:
     """
     if not (folder / "run.json").is_file():
         raise RunError(f"{folder} is no run folder: it has no run.json. {_HOW_MADE}")
-    refuse_links_out(folder)
+    refuse_what_leads_out(folder)
     manifest = read_record(folder / "run.json", RunManifest)
     return Run(
         path=folder,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Need = Literal["train", "corpus"]
+# Far above anything measured; beyond it a number comes from no run, and tables cannot show it.
+Real = Annotated[float, Field(ge=-1e15, le=1e15)]
+Whole = Annotated[int, Field(ge=0, le=10**18)]
 
 
 class Frozen(BaseModel):

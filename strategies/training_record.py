@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from strategies.data import Finite
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from strategies.data import Finite, Whole
 
 
 class RateTrial(Finite):
@@ -40,8 +44,8 @@ class RateChoice(Finite):
     start_loss: float | None = None
     rate: float
     trials: tuple[RateTrial, ...]
-    steps: int
-    items: int
+    steps: Whole
+    items: Whole
     margin: float | None = None
     margin_error: float | None = None
     seconds: float = 0.0
@@ -106,14 +110,20 @@ class TrainingRecord(Finite):
     """
 
     choice: RateChoice | None = None
-    validation_items: int = 0
-    held_out: int = 0
-    metric_items: int = 0
+    validation_items: Whole = 0
+    held_out: Whole = 0
+    metric_items: Whole = 0
     start_loss: float | None = None
     start_metric: float | None = None
-    attempts: tuple[Attempt, ...]
-    kept: int = 0
-    left_out: int = 0
+    attempts: tuple[Attempt, ...] = Field(min_length=1)
+    kept: Whole = 0
+    left_out: Whole = 0
+
+    @model_validator(mode="after")
+    def _kept_is_an_attempt(self) -> Self:
+        if self.kept >= len(self.attempts):
+            raise ValueError(f"kept is {self.kept}, and there are {len(self.attempts)} attempts")
+        return self
 
     @property
     def improved(self) -> bool | None:

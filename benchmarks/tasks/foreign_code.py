@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.limited_files import read_text, yaml_data
+from benchmarks.tasks.problems import shown
 from strategies.errors import DataError, UserError
 from strategies.hashing import sha256_of_data, sha256_of_file
 
@@ -23,6 +24,7 @@ LM_EVAL = "lm-eval:"
 TRUST_VARIABLE = "ADVISOR_TRUSTED_CODE"
 _SUFFIXES = (".yaml", ".yml")
 _FUNCTION = "!function"
+_FILE_LIMIT = 100
 
 
 class UntrustedCodeError(UserError):
@@ -149,6 +151,11 @@ class _Reading:
     def merged(self, path: Path) -> dict[str, Any]:
         if path in self.seen:
             raise ValueError(f"{path} is included twice")
+        if len(self.seen) == _FILE_LIMIT:
+            raise ValueError(f"more than {_FILE_LIMIT} files are included")
+        if path.exists() and not path.is_file():
+            # A pipe would be waited for without end.
+            raise ValueError(f"{path} is no file")
         self.seen.append(path)
         own = yaml_data(read_text(path), {_FUNCTION: partial(self._note, path)})
         if not isinstance(own, dict):
@@ -156,6 +163,8 @@ class _Reading:
         includes = own.pop("include", None) or []
         found: dict[str, Any] = {}
         for name in includes if isinstance(includes, list) else [includes]:
+            if not isinstance(name, str):
+                raise ValueError(f"{path} includes {shown(name)}, which is no name of a file")
             included = self.merged((path.parent / name).resolve())
             # It lists tasks of the included file and of no other.
             included.pop("task_list", None)

@@ -104,7 +104,9 @@ def _reply(request: dict[str, Any]) -> dict[str, Any]:
         if "pattern" in request:
             return {"value": is_found(request["pattern"], request["text"])}
         return {"value": rows_of(request["uri"], request["query"], request["seconds"])}
-    except (sqlite3.Error, MemoryError, RecursionError) as error:
+    except re.error as error:
+        return {"error": str(error)}
+    except (sqlite3.Error, MemoryError, RecursionError, OverflowError) as error:
         return {"error": f"{type(error).__name__}: {error}"}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files as package_files
 from pathlib import Path
@@ -43,6 +44,8 @@ from strategies.hashing import sha256_of_file
 
 SPEC_FILE = "task.yaml"
 CORPUS_FOLDER = "corpus"
+# For trying all patterns of a task; usual ones take less than a millisecond each.
+PATTERNS_LIMIT_SECONDS = 60.0
 BUNDLED_FOLDERS = Path(str(package_files("benchmarks.tasks"))) / "bundled"
 # ``corpus: bundled:NAME`` is the corpus of the bundled task of that name.
 BUNDLED_CORPUS = "bundled:"
@@ -456,7 +459,12 @@ def _check_patterns(spec: TaskSpec, splits: Splits, places: Places, problems: Pr
         for place, item in zip(places[split], getattr(splits, split), strict=True):
             found += [(check, *place) for check in item.checks]
     first = {check.pattern: (file, line) for check, file, line in reversed(found) if check.pattern}
+    end = time.monotonic() + PATTERNS_LIMIT_SECONDS
     for pattern, (file, line) in first.items():
+        if time.monotonic() > end:
+            text = f"the patterns up to here took more than {PATTERNS_LIMIT_SECONDS:g} seconds"
+            problems.add(file, f"{text}; write them another way", line)
+            return
         try:
             try_pattern(pattern)
         except DataError as error:

@@ -160,9 +160,54 @@ def test_a_template_cannot_reach_python(tmp_path: Path) -> None:
     file = tmp_path / "own.yaml"
     text = ESCAPE.replace("IMPORTED", str(tmp_path / "imported"))
     file.write_text(task_text(tmp_path, doc_to_text=text))
-    with pytest.raises(Exception, match="unsafe"):
+    with pytest.raises(DataError, match="unsafe"):
         load_task(f"lm-eval:{file}")
     assert not imported(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"doc_to_text": "{% for n in range(10 ** 9) %}{% endfor %}"},
+        {"doc_to_text": "{{ 1 // 0 }}"},
+        {"doc_to_text": "{% if %}"},
+        {"dataset_path": "script"},
+    ],
+)
+def test_what_goes_wrong_in_a_task_file_is_one_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: dict[str, str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "script").mkdir()
+    (tmp_path / "script" / "script.py").write_text("import os")
+    file = tmp_path / "own.yaml"
+    file.write_text(task_text(tmp_path, **config))
+    with pytest.raises(DataError, match="lm-eval cannot load") as caught:
+        load_task(f"lm-eval:{file}")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("include", "said"),
+    [
+        ("{a: b}", "which is no name of a file"),
+        ("5", "which is no name of a file"),
+        ("[own.yaml, 5]", "included twice"),
+        ("pipe", "pipe is no file"),
+        ("/dev/zero", "/dev/zero is no file"),
+        ("chain-0.yaml", "more than 100 files are included"),
+    ],
+)
+def test_an_include_that_cannot_be_read_is_one_message(
+    tmp_path: Path, include: str, said: str
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for number in range(120):
+        (tmp_path / f"chain-{number}.yaml").write_text(f"include: chain-{number + 1}.yaml")
+    file = tmp_path / "own.yaml"
+    file.write_text(f"task: sums\ninclude: {include}")
+    with pytest.raises(DataError, match=said):
+        task_file(f"lm-eval:{file}")
 
 
 @pytest.mark.parametrize("entry", [{"metric": "./script"}, {"metric": "acc", "hf_evaluate": True}])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from typer.testing import CliRunner
 
 from advisor.cli.app import app
+from benchmarks import store
 from benchmarks.places import FolderName
 from benchmarks.runner import resume
 from benchmarks.sharding import merge
@@ -122,3 +125,102 @@ def test_a_folder_with_a_backslash_is_not_made_a_run(tmp_path: Path) -> None:
         bench(tmp_path / "a\\b", tmp_path / "store", "zero-shot")
     with pytest.raises(RunError, match=r"cannot be a run folder.*--out"):
         merge([run], tmp_path / "a\\b")
+
+
+@pytest.mark.parametrize("place", ["plan.yaml", "arms/zero-shot-s0/scores.jsonl", "x"])
+def test_a_pipe_in_a_run_folder_is_refused_and_not_waited_for(tmp_path: Path, place: str) -> None:
+    run = tmp_path / "run"
+    bench(run, tmp_path / "store", "zero-shot")
+    (run / place).unlink(missing_ok=True)
+    os.mkfifo(run / place)
+    for read in (lambda: read_run(run), lambda: resume(run, material.means(tmp_path / "store"))):
+        with pytest.raises(RunError, match=f"{place} is neither a file nor a folder"):
+            read()
+
+
+FILES = ["plan.yaml", "recommendation.json", "arms/zero-shot-s0/scores.jsonl"]
+
+
+@pytest.mark.parametrize("place", [*FILES, "arms/zero-shot-s0/arm.json"])
+def test_a_folder_in_the_place_of_a_file_of_a_run_is_named(tmp_path: Path, place: str) -> None:
+    run = tmp_path / "run"
+    bench(run, tmp_path / "store", "zero-shot")
+    (run / place).unlink(missing_ok=True)
+    (run / place).mkdir()
+    with pytest.raises(RunError, match=f"{place}.* is a folder, and a file belongs there"):
+        read_run(run)
+
+
+@pytest.mark.parametrize("place", ["run.json", "arms/zero-shot-s0/responses.jsonl"])
+def test_a_file_of_a_run_that_is_too_large_is_not_read(
+    tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    bench(run, tmp_path / "store", "zero-shot")
+    monkeypatch.setattr(store, "RECORD_LIMIT_BYTES", 50_000)
+    monkeypatch.setattr(store, "LINES_LIMIT_BYTES", 50_000)
+    os.truncate(run / place, 50_001)
+    with pytest.raises(RunError, match=f"{place} is larger than 50,000 bytes"):
+        read_run(run)
+
+
+ATTEMPT = {
+    "rate": 1e-4, "best_loss": 1.0, "metric": None, "spiked": False, "improved": True,
+    "seconds": 1.0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("training", "said"),
+    [
+        ({"attempts": []}, "training.attempts: is empty"),
+        ({"attempts": [ATTEMPT], "kept": 1}, "kept is 1, and there are 1 attempts"),
+        ({"attempts": [ATTEMPT], "kept": -1}, "training.kept: is -1"),
+    ],
+)
+def test_a_training_that_kept_no_attempt_is_damaged(
+    tmp_path: Path, training: dict[str, object], said: str
+) -> None:
+    bench(tmp_path / "run", tmp_path / "store", "zero-shot")
+    changed(tmp_path / "run" / "arms" / "zero-shot-s0" / "arm.json", training=training)
+    with pytest.raises(RunError, match=said):
+        read_run(tmp_path / "run")
+
+
+def test_a_score_beyond_all_measures_is_damaged(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    bench(run, tmp_path / "store", "zero-shot")
+    scores = run / "arms" / "zero-shot-s0" / "scores.jsonl"
+    first, *others = scores.read_text(encoding="utf-8").splitlines()
+    line = json.loads(first)
+    del line["crc32"]
+    line["metrics"] = dict.fromkeys(line["metrics"], 1e308)
+    scores.write_text("\n".join([sealed(json.dumps(line)), *others, ""]), encoding="utf-8")
+    with pytest.raises(RunError, match=r"scores\.jsonl line 1: damaged"):
+        read_run(run)
+
+
+def test_a_run_that_lists_an_arm_twice_is_damaged(tmp_path: Path) -> None:
+    bench(tmp_path / "run", tmp_path / "store", "zero-shot")
+    changed(tmp_path / "run" / "run.json", arms=["zero-shot-s0", "zero-shot-s0"])
+    with pytest.raises(RunError, match="arms are listed twice: zero-shot-s0"):
+        read_run(tmp_path / "run")
+
+
+def test_a_record_with_thousands_of_slips_is_refused_in_one_short_message(tmp_path: Path) -> None:
+    bench(tmp_path / "run", tmp_path / "store", "zero-shot")
+    point = {"step": 1, "epoch": "x"}
+    changed(tmp_path / "run" / "arms" / "zero-shot-s0" / "arm.json", curve=[point] * 20_000)
+    begun = time.monotonic()
+    with pytest.raises(RunError, match="and 19,980 more problems") as caught:
+        read_run(tmp_path / "run")
+    assert time.monotonic() - begun < 20
+    assert len(str(caught.value)) < 3_000
+
+
+def test_a_number_too_long_to_be_written_is_refused(tmp_path: Path) -> None:
+    bench(tmp_path / "run", tmp_path / "store", "zero-shot")
+    arm = tmp_path / "run" / "arms" / "zero-shot-s0" / "arm.json"
+    arm.write_text('{"seed": ' + "9" * 5_000 + "}", encoding="utf-8")
+    with pytest.raises(RunError, match=r"arm\.json is damaged: .*no JSON"):
+        read_run(tmp_path / "run")

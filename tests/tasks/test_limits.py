@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.tasks import checks, limited_process, sql
+from benchmarks.tasks import checks, limited_process, loading, sql
 from benchmarks.tasks.checks import Check, found_in
 from benchmarks.tasks.loading import load_folder
 from strategies.errors import DataError
@@ -249,3 +249,57 @@ def test_a_pattern_without_end_is_named_when_the_task_is_loaded(
     with pytest.raises(DataError, match=re.escape(place) + ".*pattern.*takes more than") as caught:
         load_folder(tmp_path)
     assert str(caught.value).startswith(f"Task folder {tmp_path}: 1 problem.")
+
+
+# Python compiles each of these classes in 12 milliseconds, as it lists their letters.
+SLOW_TO_COMPILE = "(?i)" + r"[\x00-\uffff]" * 700
+
+
+@pytest.fixture
+def fresh_clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(checks._Compiling, "spent", 0.0)
+    checks._why_not_compiled.cache_clear()
+    yield
+    checks._why_not_compiled.cache_clear()
+
+
+def test_a_pattern_that_takes_long_to_compile_is_refused_in_time(
+    fresh_clock: None, short_limit: None
+) -> None:
+    begun = time.monotonic()
+    with pytest.raises(ValueError, match=r"takes more than 0\.5 seconds to compile"):
+        Check(name="c", kind="matches", pattern=SLOW_TO_COMPILE)
+    assert time.monotonic() - begun < 5
+
+
+def test_many_patterns_that_each_compile_in_time_are_refused_together(
+    fresh_clock: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "COMPILING_LIMIT_SECONDS", 0.05)
+    with pytest.raises(ValueError, match="comes after others that took too long"):
+        for number in range(100):
+            Check(name="c", kind="matches", pattern=SLOW_TO_COMPILE[: 4 + 13 * 10] + str(number))
+
+
+def test_a_pattern_that_does_not_compile_says_why(fresh_clock: None) -> None:
+    for pattern, why in (
+        ("(a", "missing \\)"),
+        ("a{99999999999}", "repetition number is too large"),
+    ):
+        with pytest.raises(ValueError, match=why):
+            Check(name="c", kind="matches", pattern=pattern)
+
+
+def test_trying_the_patterns_of_a_task_ends_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "PATTERNS_LIMIT_SECONDS", 0.0)
+    spec = {
+        "id": "t", "title": "T", "kind": "generation", "instruction": "Write.",
+        "metric": "checks", "licence": "own", "source": "own",
+        "checks": [{"name": "c", "kind": "matches", "pattern": "a+b"}],
+    }  # fmt: skip
+    (tmp_path / "task.yaml").write_text(json.dumps(spec))
+    (tmp_path / "test.jsonl").write_text('{"input": "x", "output": "y"}\n')
+    with pytest.raises(DataError, match="the patterns up to here took more than 0 seconds"):
+        load_folder(tmp_path)
