@@ -113,10 +113,10 @@ def chance_blocks(comparison: Comparison) -> list[Block]:
         Paragraph(
             "The chances above are of true scores, given these items: how the methods would rank "
             f"if every item of this kind were asked. They are about samples of items{seeds}, given "
-            "the weights that were trained, and about no other task. Scores are shrunk toward one another by "
-            "as much as sampling error explains of how far they lie apart, on the assumption that "
-            "true scores scatter about a mean by some ten points. The expected loss is by how much "
-            f"the best is better than the method, on average.{reaching}"
+            "the weights that were trained, and about no other task. Scores are shrunk toward one "
+            "another by as much as sampling error explains of how far they lie apart, on the "
+            "assumption that true scores scatter about a mean by some ten points. The expected "
+            f"loss is by how much the best is better than the method, on average.{reaching}"
         ),
         Table(["method", "expected loss of choosing it, points"], rows, figures=True),
     ]
@@ -149,7 +149,11 @@ def pareto_blocks(comparison: Comparison) -> list[Block]:
         Bullets(
             [
                 ["Worth a look: ", *_listed(worth), "."],
-                *([["Not: ", *_listed(other), "."]] if other else []),
+                *(
+                    [["Another is at least as good in all three: ", *_listed(other), "."]]
+                    if other
+                    else []
+                ),
                 _price_said(price, comparison),
             ]
         ),

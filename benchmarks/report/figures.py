@@ -80,17 +80,55 @@ def _draw_frontier(axes: Any, frontier: Frontier, comparison: Comparison) -> Non
             ends = [interval.low, interval.high]
             axes.plot([point.cost_seconds] * 2, ends, color=color, alpha=0.35, lw=1)
         axes.plot(point.cost_seconds, point.score, "s" if point.floor else "o", color=color, ms=4)
+    _time_axis(axes, [point.cost_seconds for point in frontier.points])
+    axes.margins(x=0.15)
+    axes.set_xlabel(_AXES[frontier.cost])
+    _label(axes, frontier)
+
+
+_LABEL_SIZE, _LABEL_LETTER = 8, 4.6
+_PLACES = ((5, 3), (5, -9), (-5, 3), (-5, -9), (5, 12), (5, -18))
+"""Where a label may stand beside its point, best first; in typographic points."""
+
+
+def _label(axes: Any, frontier: Frontier) -> None:
+    """Write the names beside their points, so that they cover one another as little as possible."""
+    points = sorted(frontier.points, key=lambda point: -point.score)
+    spots = [
+        axes.transData.transform((point.cost_seconds, point.score)) * 72 / axes.figure.dpi
+        for point in points
+    ]
+    taken = [(x - 3, y - 3, x + 3, y + 3) for x, y in spots]
+    for point, (x, y) in zip(points, spots, strict=True):
+        width = _LABEL_LETTER * len(point.name)
+        boxes = [_label_box(x + right, y + up, width, left=right < 0) for right, up in _PLACES]
+        free = [sum(_overlap(box, other) for other in taken) for box in boxes]
+        place = free.index(min(free))
+        taken.append(boxes[place])
         axes.annotate(
             point.name,
             (point.cost_seconds, point.score),
             textcoords="offset points",
-            xytext=(5, 3),
-            fontsize=8,
+            xytext=_PLACES[place],
+            ha="right" if _PLACES[place][0] < 0 else "left",
+            fontsize=_LABEL_SIZE,
             parse_math=False,
         )
-    _time_axis(axes, [point.cost_seconds for point in frontier.points])
-    axes.margins(x=0.15)
-    axes.set_xlabel(_AXES[frontier.cost])
+
+
+_Box = tuple[float, float, float, float]
+
+
+def _label_box(x: float, y: float, width: float, *, left: bool) -> _Box:
+    start = x - width if left else x
+    return start, y - 1, start + width, y + _LABEL_SIZE
+
+
+def _overlap(one: _Box, other: _Box) -> float:
+    """The area that two boxes share."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    return max(width, 0.0) * max(height, 0.0)
 
 
 _TICKS = (0.001, 0.01, 0.1, 1, 10, 60, 600, 3600, 36_000, 864_000)
@@ -117,7 +155,7 @@ def _of_leader(comparison: Comparison) -> list[Difference]:
 
 def _paired_differences(comparison: Comparison) -> Figure:
     rows = sorted(_of_leader(comparison), key=lambda d: (d.difference, d.b), reverse=True)
-    figure = Figure(figsize=(6.5, 0.8 + 0.3 * len(rows)), layout="constrained")
+    figure = Figure(figsize=(5.2, 0.8 + 0.3 * len(rows)), layout="constrained")
     axes = figure.subplots()
     axes.axvline(0, color="#cccccc", lw=1, zorder=0)
     for place, row in enumerate(rows):
@@ -134,7 +172,7 @@ def _paired_differences(comparison: Comparison) -> Figure:
 
 
 def _training_curves(comparison: Comparison) -> Figure:
-    figure = Figure(figsize=(6.5, 3.4), layout="constrained")
+    figure = Figure(figsize=(5.2, 3.4), layout="constrained")
     axes = figure.subplots()
     for place, curve in enumerate(comparison.curves):
         color = _CYCLE[place % len(_CYCLE)]

@@ -208,7 +208,7 @@ def _text(
 
 def _wrapped(text: str, width: float, *, bold: bool) -> list[str]:
     """The text in lines of about that width in pixels; a word that is too long is cut."""
-    most = width / (_SIZE * _LETTER * (1.08 if bold else 1.0))
+    most = width / (_SIZE * _LETTER * (1.15 if bold else 1.0))
     lines = [""]
     for word in text.split():
         for piece in _pieces(word, most):

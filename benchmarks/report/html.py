@@ -42,11 +42,15 @@ table.figures td + td, table.figures th + th { text-align: right; }
 code { background: #f2f2f2; padding: 0 .2em; }
 p code, li code { overflow-wrap: anywhere; }
 pre { background: #f2f2f2; padding: .8rem; overflow-x: auto; }
-figure { margin: 1.25rem 0; } figure img, figure svg { max-width: 100%; height: auto; }
+figure { margin: 1.25rem 0; } figure img { width: 100%; max-width: 40rem; }
+figure svg { max-width: 100%; height: auto; }
 figcaption { color: #404040; font-size: .9rem; max-width: 46rem; }
 @media (max-width: 40rem) {
   body { margin-top: 1rem; } h1 { font-size: 1.35rem; } h2 { font-size: 1.15rem; }
-  table { font-size: .875rem; }
+  table { font-size: .875rem; } th, td { padding: .25rem .4rem; }
+  td { min-width: 3.5rem; } td:nth-child(n+3) { min-width: 7rem; }
+  table.figures td, table.figures td:nth-child(n+3) { white-space: normal; min-width: 4.4rem; }
+  table.figures td:nth-child(2) { min-width: 7.2rem; }
 }
 """
 

@@ -45,7 +45,7 @@ def verdict(comparison: Comparison) -> Text:
         f"{numbers.score(best.score, best.interval)} on {comparison.items} test items",
         _chance_said(best),
         *_against_others(best, comparison),
-        f"; {'weak points' if len(weak) > 1 else 'weak point'}: {parts}." if weak else ".",
+        *(["; ", Strong(f"weak point{'s' * (len(weak) > 1)}:"), f" {parts}."] if weak else ["."]),
     ]
 
 
@@ -164,14 +164,14 @@ def _without_result(comparison: Comparison) -> list[str]:
 
 def _methods(comparison: Comparison) -> Table:
     target = comparison.target
-    unit = ", USD" if comparison.hour_price else ""
+    paid_in = "USD" if comparison.hour_price else "time"
     head = [
         "method",
         f"{comparison.run.task.metric} (95 % interval)",
         "chance of being the best",
         *([f"reaches {target:g}"] if target is not None else []),
-        f"{ANSWERS:,} answers{unit}",
-        f"once: training, index{unit}",
+        f"{paid_in} for {ANSWERS:,} answers",
+        f"{paid_in} to train and index",
     ]
     return Table(head, [_row(r, comparison) for r in comparison.methods], figures=True)
 
