@@ -142,7 +142,9 @@ def _ranked(method: Entry) -> Text:
 
 
 def _gibibytes(value: object) -> str:
-    return numbers.size(value * 2**30) if isinstance(value, int | float) else _plain(value)
+    if isinstance(value, int | float) and abs(value) < 2**40:
+        return numbers.size(value * 2**30)
+    return _plain(value)
 
 
 def _likely_bytes(method: Entry) -> float | None:

@@ -6,6 +6,7 @@ from benchmarks.pareto import ANSWERS
 from benchmarks.report import numbers
 from benchmarks.report.choosing import chance, paid
 from benchmarks.report.document import Block, Code, Heading, Inline, Paragraph, Strong, Table, Text
+from benchmarks.report.training import NOT_IMPROVED
 from benchmarks.results import MATTERS, Comparison, Difference, MethodResult
 
 
@@ -117,9 +118,14 @@ def weaknesses(comparison: Comparison) -> list[str]:
             else []
         ),
         *(["only one seed was trained"] if one_seed(comparison) else []),
-        *(["its training did not improve on the start"] if best.unimproved else []),
+        *_unimproved(comparison),
         *_without_result(comparison),
     ]
+
+
+def _unimproved(comparison: Comparison) -> list[str]:
+    names = [r.name for r in comparison.methods if r.unimproved]
+    return [f"the training of {', '.join(names)} did not improve on the start"] if names else []
 
 
 def one_seed(comparison: Comparison) -> bool:
@@ -180,6 +186,7 @@ def _row(result: MethodResult, comparison: Comparison) -> list[Text]:
     name: list[Inline] = [
         Strong(result.name) if result.name == comparison.leader else Code(result.name),
         " (floor)" if result.floor else "",
+        f" ({NOT_IMPROVED})" if result.unimproved else "",
     ]
     score = numbers.score(result.score, result.interval)
     point = next((p for p in comparison.pareto if p.name == result.name), None)
