@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check all fuzz coverage speed simulate faults format lock clean
+.PHONY: demo test check all fuzz coverage speed simulate faults screenshots format lock clean
 .DEFAULT_GOAL := help
 
 help:  ## what can be made
@@ -58,6 +58,9 @@ simulate: $(READY)  ## how often a report is right, by simulation, into reports/
 
 faults: $(READY)  ## stages every fault that a run has to survive, into reports/faults.md
 	$(BIN)/pytest -m fault --fault-report=reports/faults.md
+
+screenshots: $(READY)  ## pictures of a report at two widths, into docs/ (needs chromium)
+	sh docs/screenshots.sh $(BIN)/advisor
 
 format: $(READY)  ## format and fix
 	$(BIN)/ruff format .

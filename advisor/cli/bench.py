@@ -454,7 +454,7 @@ def _failure(arm: str, problem: Problem, folder: Path) -> str:
 
 
 def _show(comparison: Comparison) -> None:
-    scored = ["train s", "peak MiB", "p50 ms", "tokens"]
+    scored = ["training", "peak memory", "one answer", "prompt tokens"]
     heads = ["method", comparison.run.task.metric, "95 %", "standing", *scored]
     rows = [_row(result) for result in comparison.methods]
     show(heads, rows, right={*heads[1:3], *scored})
@@ -467,18 +467,20 @@ def _show(comparison: Comparison) -> None:
 
 
 def _row(result: MethodResult) -> list[str]:
+    from benchmarks.report import numbers
+
     interval, cost = result.interval, result.cost
     return [
         f"{result.name} (floor)" if result.floor else result.name,
         _number(result.score, ".3f"),
         f"{interval.low:.3f} to {interval.high:.3f}" if interval else "–",
         {"tied": "not separated"}.get(result.standing or "", result.standing or result.status),
-        _number(cost.train_seconds, ".1f"),
-        _number(cost.peak_memory_bytes, ".0f", 1 / 2**20),
-        _number(cost.latency_p50_seconds, ".1f", 1000),
+        numbers.duration(cost.train_seconds),
+        numbers.size(cost.peak_memory_bytes),
+        numbers.duration(cost.latency_p50_seconds),
         _number(cost.prompt_tokens, ".0f"),
     ]
 
 
-def _number(value: float | None, form: str, factor: float = 1.0) -> str:
-    return "–" if value is None else format(value * factor, form)
+def _number(value: float | None, form: str) -> str:
+    return "–" if value is None else format(value, form)

@@ -51,7 +51,7 @@ def report(
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")] = False,
 ) -> None:
-    """Write the report of a run: advice, measurements, intervals, costs, limits, hashes.
+    """Write the report of a run: the verdict, what to do next, then all evidence for it.
 
     The same run gives the same bytes. Markdown comes with its figures in a folder beside it;
     HTML is one file; JSON holds every figure.

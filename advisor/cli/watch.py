@@ -126,7 +126,7 @@ def _said(found: Drift, folder: Path) -> str:
     ]
     if found.detectable is not None:
         lines.append(
-            f"So many items show a drift of {numbers.unsigned_points(found.detectable)} points and "
+            f"So many items show a drift of {numbers.said_points(found.detectable)} and "
             "more with 80 % power; a smaller one may stay unseen."
         )
     if found.retrained:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from benchmarks.report import numbers
 from benchmarks.report.document import (
     Block,
     Bullets,
@@ -44,6 +45,7 @@ def question_blocks(comparison: Comparison) -> list[Block]:
     """The task that was measured and the answers to the questionnaire."""
     task = comparison.run.task
     rows: list[list[Text]] = [
+        ["run", [Code(comparison.run.id), f", begun {comparison.run.created}"]],
         ["task", [Code(task.id), f" ({task.kind})"]],
         ["test items", str(comparison.items)],
         ["primary metric", task.metric],
@@ -53,7 +55,6 @@ def question_blocks(comparison: Comparison) -> list[Block]:
     ]
     return [
         Heading(2, "Question"),
-        Paragraph(f"Which way of adapting {comparison.run.model} fits “{task.title}” best?"),
         Table(["", ""], rows),
         *_answers(comparison),
     ]
@@ -133,11 +134,17 @@ def _ranked(method: Entry) -> Text:
     ]
     about = [] if blockers else [f"strength {_said(method, 'strength')}"]
     if method.get("memory_gib") is not None:
-        about.append(f"at least {_said(method, 'memory_gib')} GiB")
+        about.append(f"at least {_gibibytes(method['memory_gib'])}")
     likely = _likely_bytes(method)
     if likely is not None:
-        about.append(f"some {likely / 2**30:.1f} GiB")
+        about.append(f"some {numbers.size(likely)}")
     return [Strong(_said(method, "method")), f" ({', '.join(about)}). ", "; ".join(parts)]
+
+
+def _gibibytes(value: object) -> str:
+    if isinstance(value, int | float) and abs(value) < 2**40:
+        return numbers.size(value * 2**30)
+    return _plain(value)
 
 
 def _likely_bytes(method: Entry) -> float | None:

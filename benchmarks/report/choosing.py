@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.pareto import ANSWERS
 from benchmarks.report import numbers
-from benchmarks.report.document import Block, Bullets, Code, Heading, Paragraph, Strong, Table, Text
+from benchmarks.report.document import (
+    Block,
+    Bullets,
+    Code,
+    Heading,
+    Inline,
+    Paragraph,
+    Strong,
+    Table,
+    Text,
+)
 from benchmarks.results import Comparison, GoodEnough, HourPrice, MethodResult, ParetoPoint
 
 _HOUR_SECONDS = 3600
@@ -77,7 +86,7 @@ def good_enough_in_short(comparison: Comparison) -> list[Text]:
         [
             "The cheapest method that is good enough within ", f"{limit} points is ",
             Strong(cheapest.name), " (floor)" * comparison.method(cheapest.name).floor,
-            f": at most {numbers.unsigned_points(cheapest.behind)} behind.",
+            f": at most {numbers.said_points(cheapest.behind)} behind.",
         ]
     ]  # fmt: skip
 
@@ -92,38 +101,25 @@ def chance_blocks(comparison: Comparison) -> list[Block]:
     known = [r for r in comparison.methods if r.probability_best is not None]
     if not known:
         return []
-    target = comparison.target
-    head = ["method", "chance of being the best", "expected loss of choosing it, points"]
-    if target is not None:
-        head.append(f"chance of reaching {target:g}")
-    rows: list[list[Text]] = [_chance_row(result, target) for result in known]
     seeds = " and seeds" if len(comparison.seeds) > 1 else ""
     reaching = (
         " The chance of reaching the target is of each method by itself, shrunk toward the target."
-        if target is not None
+        if comparison.target is not None
         else ""
     )
+    rows: list[list[Text]] = [[_named(r), numbers.unsigned_points(r.expected_loss)] for r in known]
     return [
         Heading(3, "Which is likely the best?"),
         Paragraph(
-            "Chances of true scores, given these items: how the methods would rank if every item "
-            f"of this kind were asked. They are about samples of items{seeds}, given the weights "
-            "that were trained, and about no other task. Scores are shrunk toward one another by "
-            "as much as sampling error explains of how far they lie apart, on the assumption that "
-            "true scores scatter about a mean by some ten points. The expected loss is by how much "
-            f"the best is better than the method, on average.{reaching}"
+            "The chances above are of true scores, given these items: how the methods would rank "
+            f"if every item of this kind were asked. They are about samples of items{seeds}, given "
+            "the weights that were trained, and about no other task. Scores are shrunk toward one "
+            "another by as much as sampling error explains of how far they lie apart, on the "
+            "assumption that true scores scatter about a mean by some ten points. The expected "
+            f"loss is by how much the best is better than the method, on average.{reaching}"
         ),
-        Table(head, rows, figures=True),
+        Table(["method", "expected loss of choosing it, points"], rows, figures=True),
     ]
-
-
-def _chance_row(result: MethodResult, target: float | None) -> list[Text]:
-    row: list[Text] = [
-        _named(result),
-        chance(result.probability_best),
-        numbers.unsigned_points(result.expected_loss),
-    ]
-    return row if target is None else [*row, chance(result.probability_target)]
 
 
 def chance(value: float | None) -> str:
@@ -141,34 +137,43 @@ def pareto_blocks(comparison: Comparison) -> list[Block]:
     if not points:
         return []
     price = comparison.hour_price
-    unit = "s" if price is None else "USD"
-    head = ["method", "score", f"once, {unit}", f"{ANSWERS:,} answers, {unit}", "worth a look"]
-    rows = [_pareto_row(point, price) for point in points]
+    worth = [point for point in points if point.efficient]
+    other = [point for point in points if not point.efficient]
     return [
         Heading(3, "Score for money" if price else "Score for time"),
         Paragraph(
-            "Once: training and indexing. Answers: in batches, as measured. Worth a look is a "
-            "method of which no other is at least as good in all three columns and better in one; "
-            "the columns are as measured, without their uncertainty. Cheapest answers first."
+            "Worth a look is a method of which no other is at least as good in all three of score, "
+            "cost of answers and cost of training and indexing, and better in one; all three as "
+            "measured, without their uncertainty. Cheapest answers first."
         ),
-        Table(head, rows, figures=True),
-        Bullets([_price_said(price, comparison)]),
+        Bullets(
+            [
+                ["Worth a look: ", *_listed(worth), "."],
+                *(
+                    [["Another is at least as good in all three: ", *_listed(other), "."]]
+                    if other
+                    else []
+                ),
+                _price_said(price, comparison),
+            ]
+        ),
     ]
 
 
-def _pareto_row(point: ParetoPoint, price: HourPrice | None) -> list[Text]:
+def _listed(points: Sequence[ParetoPoint]) -> list[Inline]:
     return [
-        _named(point),
-        numbers.score(point.score),
-        _paid(point.once_seconds, price),
-        _paid(point.thousand_seconds, price),
-        "yes" if point.efficient else "no",
+        piece
+        for place, point in enumerate(points)
+        for piece in (", " if place else "", Code(point.name), " (floor)" * point.floor)
     ]
 
 
-def _paid(seconds: float, price: HourPrice | None) -> str:
+def paid(seconds: float | None, price: HourPrice | None) -> str:
+    """What a time costs in dollars, or the time itself where no price is known."""
+    if seconds is None:
+        return numbers.UNDEFINED
     if price is None:
-        return numbers.significant(seconds)
+        return numbers.duration(seconds)
     dollars = seconds / _HOUR_SECONDS * price.usd
     return "< 0.001" if 0 < dollars < 0.001 else numbers.significant(dollars)
 

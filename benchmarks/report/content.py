@@ -25,6 +25,7 @@ from benchmarks.report.document import (
     excerpt,
 )
 from benchmarks.report.training import NOT_IMPROVED, training_blocks, training_in_short
+from benchmarks.report.verdict import first_screen, next_steps
 from benchmarks.results import MATTERS, Comparison, Curve, Difference, Flip, Flips, MethodResult
 from benchmarks.slices import LEAST_ITEMS
 from benchmarks.tasks.metrics import METRICS
@@ -33,8 +34,10 @@ _ANSWER_LENGTH = 200
 _INPUT_LENGTH = 280
 _SLICE_LENGTH = 60
 _CAPTIONS = {
-    "score-against-cost": "Score against cost. Circles are methods, squares are floors, bars are "
-    "95 % intervals; along the dotted line nothing is both cheaper and better.",
+    "score-against-cost": "Score against the time to train, index and answer all test items. "
+    "Circles are methods, squares are floors, bars are 95 % intervals; along the dotted line "
+    "nothing is both cheaper and better.",
+    "score-against-latency": "Score against the time of one answer alone, drawn in the same way.",
     "paired-differences": "The leader minus every other method, on the same items. Filled: "
     "separated after Holm's correction; open: not. Grey: floors without a language model.",
     "training-curves": "Training and validation loss of the trained methods.",
@@ -55,19 +58,23 @@ def report_blocks(comparison: Comparison, figures: Sequence[str]) -> list[Block]
         figures: names of the figures that were drawn.
     """
     sections: tuple[Callable[[Comparison], list[Block]], ...] = (
-        _in_short,
+        first_screen,
+        lambda c: _drawn_figures(figures, "score-against-cost"),
+        _next,
+        _findings,
+        choosing_blocks,
+        _limits,
+        lambda c: _results(c, figures),
+        lambda c: _costs(c, figures),
+        _slices,
+        _flips,
         question_blocks,
         advice_blocks,
+        _advice_tested,
         _methods,
         training_blocks,
-        lambda c: _results(c, figures),
-        choosing_blocks,
-        _costs,
-        _flips,
-        _slices,
-        _advice_tested,
+        lambda c: _drawn_figures(figures, "training-curves"),
         _all_differences,
-        _limits,
         _environment,
         _reproduce,
         _cite,
@@ -76,80 +83,23 @@ def report_blocks(comparison: Comparison, figures: Sequence[str]) -> list[Block]
     return [title, *(block for section in sections for block in section(comparison))]
 
 
-def _in_short(comparison: Comparison) -> list[Block]:
-    run = comparison.run
-    origin: Text = (
-        "Measured by Adaptation Advisor in run ", Code(run.id), f", begun {run.created}, on task ",
-        Code(run.task.id), " with model ", Code(run.model), ".",
-    )  # fmt: skip
-    return [
-        Paragraph(origin),
-        Heading(2, "In short"),
-        Bullets(
-            [
-                _leader(comparison),
-                *training_in_short(comparison),
-                *_target(comparison),
-                *good_enough_in_short(comparison),
-                *_tested_in_short(comparison),
-                *_floor(comparison),
-                _resolution(comparison),
-            ]
-        ),
+def _drawn_figures(figures: Sequence[str], *names: str) -> list[Block]:
+    return [Figure(name, _CAPTIONS[name]) for name in names if name in figures]
+
+
+def _next(comparison: Comparison) -> list[Block]:
+    steps = next_steps(comparison)
+    return [Heading(2, "What to do next"), Bullets(steps, ordered=True)] if steps else []
+
+
+def _findings(comparison: Comparison) -> list[Block]:
+    found = [
+        *training_in_short(comparison),
+        *good_enough_in_short(comparison),
+        *_floor(comparison),
+        *_tested_in_short(comparison),
     ]
-
-
-def _leader(comparison: Comparison) -> Text:
-    run = comparison.run
-    if run.plan_arms:
-        elsewhere = ", ".join(arm for arm in run.plan_arms if arm not in run.arms)
-        return [
-            Strong("A shard of a plan, in which nothing is compared: "),
-            f"it lacks {elsewhere}. Merge the shards: ", Code("advisor merge RUN..."),
-        ]  # fmt: skip
-    if comparison.leader is None:
-        return "No method finished, so there is nothing to compare."
-    best = comparison.method(comparison.leader)
-    said: list[Inline] = [
-        Strong(best.name),
-        *_level_with(best, comparison),
-        f" scores highest: {comparison.run.task.metric} {numbers.score(best.score, best.interval)}"
-        f" on {comparison.items} test items. ",
-    ]
-    failed = {r.name for r in comparison.methods if r.unimproved}
-    others = [name for name in comparison.tied[1:] if name not in failed]
-    if others:
-        return [*said, "This sample does not separate it from ", Strong(", ".join(others)), "."]
-    scored = [r for r in comparison.methods if r.standing and not r.floor]
-    if not any(r.name not in (best.name, *failed) for r in scored):
-        return [*said, "No other method has a score to compare it with."]
-    trained = " and whose training, if any, improved on the start" if failed else ""
-    return [*said, f"It is separated from every other method that finished{trained}."]
-
-
-def _level_with(best: MethodResult, comparison: Comparison) -> list[Inline]:
-    """The methods whose measured score is exactly the leader's."""
-    same = [
-        r.name
-        for r in comparison.methods
-        if not r.floor and r.name != best.name and r.standing and r.score == best.score
-    ]
-    return [", with ", Strong(", ".join(same)), " at the same measured score,"] if same else []
-
-
-def _target(comparison: Comparison) -> list[Text]:
-    target = comparison.target
-    if target is None or comparison.leader is None:
-        return []
-    reached = [r.name for r in comparison.methods if r.score is not None and r.score >= target]
-    sure = [r.name for r in comparison.methods if r.interval and r.interval.low >= target]
-    if not reached:
-        return [f"The score that was called good enough, {target:g}, is reached by none."]
-    how = f"with their whole interval: {', '.join(sure)}" if sure else "by none with its interval"
-    return [
-        f"The score that was called good enough, {target:g}, is reached by {', '.join(reached)}; "
-        f"{how}."
-    ]
+    return [Heading(2, "Findings"), Bullets(found)] if found else []
 
 
 def _tested_in_short(comparison: Comparison) -> list[Text]:
@@ -164,7 +114,7 @@ def _tested_in_short(comparison: Comparison) -> list[Text]:
     if advice.regret is None:
         return [[*said, " ".join(advice.notes)]]
     estimate, at_most = advice.regret.cross_fitted, advice.regret.at_most
-    regret = f"{100 * estimate:.1f} points, at most {100 * at_most:.1f}"
+    regret = f"{numbers.said_points(estimate)}, at most {numbers.said_points(at_most)}"
     return [[*said, f"Its cross-fitted regret ({advice.compared}) is {regret}."]]
 
 
@@ -211,7 +161,7 @@ def _need(comparison: Comparison) -> str:
         )
     missed = may_be.detectable_corrected
     below = (
-        f", and a lead below {numbers.unsigned_points(missed)} is found in fewer than 80 % of such "
+        f", and a lead below {numbers.said_points(missed)} is found in fewer than 80 % of such "
         "samples"
         if missed
         else ""
@@ -219,18 +169,18 @@ def _need(comparison: Comparison) -> str:
     return (
         f", but there are too few items to tell ({comparison.items}) whether a language model is "
         f"needed: {may_be.a} may lead it by up to "
-        f"{numbers.unsigned_points(may_be.interval.high)} points{below}."
+        f"{numbers.said_points(may_be.interval.high)}{below}."
     )
 
 
 def _resolution(comparison: Comparison) -> str:
     if comparison.typical_detectable is None:
         return "The smallest difference that this sample can show is not defined here."
-    one = numbers.unsigned_points(comparison.typical_detectable)
+    one = numbers.said_points(comparison.typical_detectable)
     corrected = comparison.typical_detectable_corrected
-    many = "not defined" if corrected is None else numbers.unsigned_points(corrected)
+    many = "not defined" if corrected is None else numbers.said_points(corrected)
     return (
-        f"The smallest difference that this sample finds with 80 % power is {one} points for one "
+        f"The smallest difference that this sample finds with 80 % power is {one} for one "
         f"pair of methods (median over pairs), {many} after correction for all pairs. Smaller "
         "true differences may exist and stay unseen."
     )
@@ -289,7 +239,7 @@ def _results(comparison: Comparison, figures: Sequence[str]) -> list[Block]:
         *_other_metrics(comparison),
         *agreement_blocks(comparison),
         *_without_result(comparison),
-        *(Figure(name, _CAPTIONS[name]) for name in figures),
+        *_drawn_figures(figures, "paired-differences"),
     ]
 
 
@@ -426,11 +376,10 @@ def _separated_on_slices(comparison: Comparison) -> list[Block]:
 # ---------------------------------------------------------------- costs
 
 
-def _costs(comparison: Comparison) -> list[Block]:
+def _costs(comparison: Comparison, figures: Sequence[str]) -> list[Block]:
     head = [
-        "method", "training s", "index s", "answers s", "items/s", "p50 s", "p95 s",
-        "peak memory MiB", "trained parameters", "artifact MiB", "prompt tokens",
-        "output tokens", "reused",
+        "method", "training", "index", "answers", "items/s", "p50", "p95", "peak memory",
+        "trained parameters", "artifact", "prompt tokens", "output tokens", "reused",
     ]  # fmt: skip
     rows = [_cost_row(result) for result in comparison.methods if result.items]
     if not rows:
@@ -450,6 +399,7 @@ def _costs(comparison: Comparison) -> list[Block]:
         Paragraph(intro),
         Table(head, rows, figures=True),
         *_cheap(comparison),
+        *_drawn_figures(figures, "score-against-latency"),
     ]
 
 
@@ -463,15 +413,15 @@ def _cost_row(result: MethodResult) -> list[Text]:
     cost = result.cost
     return [
         Code(result.name),
-        numbers.seconds(cost.train_seconds),
-        numbers.seconds(cost.index_seconds),
-        numbers.seconds(cost.answer_seconds),
+        numbers.duration(cost.train_seconds),
+        numbers.duration(cost.index_seconds),
+        numbers.duration(cost.answer_seconds),
         numbers.significant(cost.items_per_second),
-        numbers.seconds(cost.latency_p50_seconds),
-        numbers.seconds(cost.latency_p95_seconds),
-        numbers.mebibytes(cost.peak_memory_bytes),
-        numbers.count(cost.trainable_parameters),
-        numbers.mebibytes(cost.artifact_bytes),
+        numbers.duration(cost.latency_p50_seconds),
+        numbers.duration(cost.latency_p95_seconds),
+        numbers.size(cost.peak_memory_bytes),
+        numbers.parameters(cost.trainable_parameters),
+        numbers.size(cost.artifact_bytes),
         numbers.significant(cost.prompt_tokens),
         numbers.significant(cost.output_tokens),
         ", ".join(result.reused) or numbers.UNDEFINED,
@@ -693,7 +643,7 @@ def environment_table(env: Environment) -> Table:
     libraries = ", ".join(f"{name} {version}" for name, version in sorted(env.libraries.items()))
     rows: list[list[Text]] = [
         ["processor", f"{env.cpu}, {env.cores} cores, {env.threads} threads"],
-        ["memory", numbers.gibibytes(env.memory_bytes)],
+        ["memory", numbers.size(env.memory_bytes)],
         ["GPU", env.gpu or "none"],
         ["precision", env.precision],
         ["system", env.platform],

@@ -10,6 +10,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from benchmarks.report import numbers
 from benchmarks.results import Comparison, Curve, Difference, Frontier
 
 _STYLE = {
@@ -25,15 +26,22 @@ _STYLE = {
 _METHOD, _FLOOR, _LINE = "#0072B2", "#999999", "#D55E00"
 _CYCLE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _AXES = {
-    "total_seconds": "seconds to train, index and answer the test split",
-    "latency_p50_seconds": "median seconds of one answer alone",
+    "total_seconds": "time to train, index and answer all test items",
+    "latency_p50_seconds": "median time of one answer alone",
+}
+_FRONTIERS = {
+    "total_seconds": "score-against-cost",
+    "latency_p50_seconds": "score-against-latency",
 }
 
 
 def draw_figures(comparison: Comparison) -> dict[str, bytes]:
     """Figure name to SVG; a figure with nothing to show is left out."""
     drawings: dict[str, tuple[bool, Callable[[Comparison], Figure]]] = {
-        "score-against-cost": (bool(comparison.frontiers), _score_against_cost),
+        **{
+            _FRONTIERS[frontier.cost]: (True, partial(_score_against, frontier))
+            for frontier in comparison.frontiers
+        },
         "paired-differences": (bool(_of_leader(comparison)), _paired_differences),
         "training-curves": (bool(comparison.curves), _training_curves),
     }
@@ -54,13 +62,11 @@ def svg(draw: Callable[[], Figure]) -> bytes:
         return stream.getvalue()
 
 
-def _score_against_cost(comparison: Comparison) -> Figure:
-    count = len(comparison.frontiers)
-    figure = Figure(figsize=(4.6 * count, 3.6), layout="constrained")
-    panels = figure.subplots(1, count, squeeze=False, sharey=True)[0]
-    for axes, frontier in zip(panels, comparison.frontiers, strict=True):
-        _draw_frontier(axes, frontier, comparison)
-    panels[0].set_ylabel(comparison.run.task.metric, parse_math=False)
+def _score_against(frontier: Frontier, comparison: Comparison) -> Figure:
+    figure = Figure(figsize=(5.2, 3.4), layout="constrained")
+    axes = figure.subplots()
+    _draw_frontier(axes, frontier, comparison)
+    axes.set_ylabel(comparison.run.task.metric, parse_math=False)
     return figure
 
 
@@ -74,18 +80,71 @@ def _draw_frontier(axes: Any, frontier: Frontier, comparison: Comparison) -> Non
             ends = [interval.low, interval.high]
             axes.plot([point.cost_seconds] * 2, ends, color=color, alpha=0.35, lw=1)
         axes.plot(point.cost_seconds, point.score, "s" if point.floor else "o", color=color, ms=4)
+    _time_axis(axes, [point.cost_seconds for point in frontier.points])
+    axes.margins(x=0.15)
+    axes.set_xlabel(_AXES[frontier.cost])
+    _label(axes, frontier)
+
+
+_LABEL_SIZE, _LABEL_LETTER = 8, 4.6
+_PLACES = ((5, 3), (5, -9), (-5, 3), (-5, -9), (5, 12), (5, -18))
+"""Where a label may stand beside its point, best first; in typographic points."""
+
+
+def _label(axes: Any, frontier: Frontier) -> None:
+    """Write the names beside their points, so that they cover one another as little as possible."""
+    points = sorted(frontier.points, key=lambda point: -point.score)
+    spots = [
+        axes.transData.transform((point.cost_seconds, point.score)) * 72 / axes.figure.dpi
+        for point in points
+    ]
+    taken = [(x - 3, y - 3, x + 3, y + 3) for x, y in spots]
+    for point, (x, y) in zip(points, spots, strict=True):
+        width = _LABEL_LETTER * len(point.name)
+        boxes = [_label_box(x + right, y + up, width, left=right < 0) for right, up in _PLACES]
+        free = [sum(_overlap(box, other) for other in taken) for box in boxes]
+        place = free.index(min(free))
+        taken.append(boxes[place])
         axes.annotate(
             point.name,
             (point.cost_seconds, point.score),
             textcoords="offset points",
-            xytext=(5, 3),
-            fontsize=7,
+            xytext=_PLACES[place],
+            ha="right" if _PLACES[place][0] < 0 else "left",
+            fontsize=_LABEL_SIZE,
             parse_math=False,
         )
-    if all(point.cost_seconds > 0 for point in frontier.points):
-        axes.set_xscale("log")
-    axes.margins(x=0.15)
-    axes.set_xlabel(_AXES[frontier.cost])
+
+
+_Box = tuple[float, float, float, float]
+
+
+def _label_box(x: float, y: float, width: float, *, left: bool) -> _Box:
+    start = x - width if left else x
+    return start, y - 1, start + width, y + _LABEL_SIZE
+
+
+def _overlap(one: _Box, other: _Box) -> float:
+    """The area that two boxes share."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    return max(width, 0.0) * max(height, 0.0)
+
+
+_TICKS = (0.001, 0.01, 0.1, 1, 10, 60, 600, 3600, 36_000, 864_000)
+"""Seconds: times that people know."""
+
+
+def _time_axis(axes: Any, seconds: Sequence[float]) -> None:
+    """A logarithmic axis with ticks such as ``10 s`` and ``1 min``; linear when a time is 0."""
+    if min(seconds) <= 0:
+        return
+    axes.set_xscale("log")
+    low, high = min(seconds) / 2, max(seconds) * 2
+    ticks = [tick for tick in _TICKS if low <= tick <= high]
+    if ticks:
+        axes.set_xticks(ticks, [numbers.duration(tick) for tick in ticks])
+        axes.set_xticks([], minor=True)
 
 
 def _of_leader(comparison: Comparison) -> list[Difference]:
@@ -96,7 +155,7 @@ def _of_leader(comparison: Comparison) -> list[Difference]:
 
 def _paired_differences(comparison: Comparison) -> Figure:
     rows = sorted(_of_leader(comparison), key=lambda d: (d.difference, d.b), reverse=True)
-    figure = Figure(figsize=(6.5, 0.8 + 0.3 * len(rows)), layout="constrained")
+    figure = Figure(figsize=(5.2, 0.8 + 0.3 * len(rows)), layout="constrained")
     axes = figure.subplots()
     axes.axvline(0, color="#cccccc", lw=1, zorder=0)
     for place, row in enumerate(rows):
@@ -113,7 +172,7 @@ def _paired_differences(comparison: Comparison) -> Figure:
 
 
 def _training_curves(comparison: Comparison) -> Figure:
-    figure = Figure(figsize=(6.5, 3.4), layout="constrained")
+    figure = Figure(figsize=(5.2, 3.4), layout="constrained")
     axes = figure.subplots()
     for place, curve in enumerate(comparison.curves):
         color = _CYCLE[place % len(_CYCLE)]

@@ -51,9 +51,44 @@ def share(value: float | None) -> str:
     return UNDEFINED if value is None else f"{100 * value:.1f} %"
 
 
-def seconds(value: float | None) -> str:
-    """Seconds with three significant digits."""
-    return significant(value)
+def said_points(value: float) -> str:
+    """A size in points for a sentence: ``13 points``, ``5.5 points``, ``1 point``."""
+    size = 100 * value
+    text = f"{size:.0f}" if abs(size) >= 9.95 else _trimmed(size)
+    return f"{text} point" if text == "1" else f"{text} points"
+
+
+def duration(seconds: float | None) -> str:
+    """A time as people say it: ``12 ms``, ``2.3 s``, ``2 min 35 s``, ``3 h 5 min``."""
+    if seconds is None:
+        return UNDEFINED
+    if seconds < 0.9995:
+        return _below_a_second(1000 * seconds)
+    whole = round(seconds)
+    if whole < 60:
+        return f"{_two_digits(seconds)} s"
+    if whole < 3600:
+        return _two(whole, 60, "min", "s")
+    minutes = round(seconds / 60)
+    if minutes < 24 * 60:
+        return _two(minutes, 60, "h", "min")
+    return _two(round(seconds / 3600), 24, "d", "h")
+
+
+def _below_a_second(thousandths: float) -> str:
+    if 0 < thousandths < 0.05:
+        return "< 0.1 ms"
+    return f"{_two_digits(thousandths)} ms" if thousandths else "0 s"
+
+
+def _two(value: int, many: int, unit: str, smaller: str) -> str:
+    large, rest = divmod(value, many)
+    return f"{large} {unit} {rest} {smaller}" if rest else f"{large} {unit}"
+
+
+def _trimmed(value: float) -> str:
+    """One decimal, unless it is 0."""
+    return f"{value:.1f}".removesuffix(".0")
 
 
 def significant(value: float | None) -> str:
@@ -73,14 +108,28 @@ def counted(value: int, one: str, many: str) -> str:
     return f"{count(value)} {one if value == 1 else many}"
 
 
-def mebibytes(value: int | None) -> str:
-    """Bytes as MiB."""
-    return significant(None if value is None else value / 2**20)
+def parameters(value: int | None) -> str:
+    """A number of parameters: ``460,800``, ``135 million``, ``7.2 billion``."""
+    if value is None or value < 10**6:
+        return count(value)
+    if value < 999.5 * 10**6:
+        return f"{_two_digits(value / 10**6)} million"
+    return f"{_two_digits(value / 10**9)} billion"
 
 
-def gibibytes(value: int) -> str:
-    """Bytes as GiB."""
-    return f"{value / 2**30:.1f} GiB"
+def size(value: float | None) -> str:
+    """Bytes in decimal units: ``8.1 GB``, ``512 MB``; 1 GB is 10^9 bytes."""
+    if value is None:
+        return UNDEFINED
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 999.5:
+            return f"{_two_digits(value)} {unit}"
+        value /= 1000
+    return f"{_two_digits(value)} TB"
+
+
+def _two_digits(value: float) -> str:
+    return _trimmed(value) if value < 9.95 else f"{value:,.0f}"
 
 
 def _signed(value: float) -> str:

@@ -100,8 +100,8 @@ def _how_settled(record: TrainingRecord) -> str:
         for trial in sorted(choice.trials, key=lambda trial: trial.rate)
     )
     return (
-        f"a range test of {choice.steps} steps a rate, {choice.seconds:.0f} s in all, tried "
-        f"{tried} and chose {choice.rate:.2g}; the first guess was {choice.first_guess:.2g}."
+        f"a range test of {choice.steps} steps a rate, {numbers.duration(choice.seconds)} in all, "
+        f"tried {tried} and chose {choice.rate:.2g}; the first guess was {choice.first_guess:.2g}."
     )
 
 

@@ -24,8 +24,11 @@ def test_a_training_that_did_not_improve_is_said_in_short_and_in_its_row(tmp_pat
     ]
     text = report(tmp_path / "r", arms)
     in_short = text.partition("## In short")[2].partition("##")[0]
-    assert "**lora: training did not improve on the start**" in in_short
-    assert "no conclusion is drawn from it" in in_short
+    assert "the training of lora did not improve on the start" in in_short
+    assert "| <code>lora</code> (training did not improve on the start) | 0.125" in in_short
+    findings = text.partition("## Findings")[2].partition("##")[0]
+    assert "**lora: training did not improve on the start**" in findings
+    assert "no conclusion is drawn from it" in findings
     assert "behind; training did not improve on the start" in text
     # Its three trainings, each at a quarter of the rate before.
     assert "0.0004 (loss 2.400, metric 0.100), 0.0001" in text
