@@ -230,8 +230,7 @@ HISTORY_OF_CHART.says(
         *r.same(r.millions(run["run"]["model"]) for run in r.runs().values()),
     ],
 )
-HISTORY_OF_CHART.says("**Changed after {} of the {}.**", lambda: [len(r.IN_SAMPLE), len(r.runs())])
-HISTORY_OF_CHART.says("The runs on the other {} tasks were committed", lambda: [len(r.IN_SAMPLE)])
+HISTORY_OF_CHART.says("Still, all {} are in sample", lambda: [len(r.IN_SAMPLE)])
 HISTORY_OF_CHART.exempt(
     HISTORY, "between 08:00 and 15:46 on 2026-11-21", "(19:37)", "(20:33)", "(20:47)",
     "the strength of 2 that spoke against tuning",

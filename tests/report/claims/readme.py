@@ -99,8 +99,8 @@ README.says(
     ],
 )
 README.says(
-    "after {} of the {} runs had been measured; only {} came later",
-    lambda: [len(r.IN_SAMPLE), len(r.runs()), len(r.runs()) - len(r.IN_SAMPLE)],
+    "strengths were changed after all {} runs had been measured",
+    lambda: [len(r.IN_SAMPLE)],
 )
 README.says(
     "All {} have {} seed, {} test items and one model of {} million parameters",
