@@ -228,6 +228,7 @@ ZOO: dict[str, tuple[Callable[[Path], object], str, str]] = {
     },
     "dtype of nothing": (_config(torch_dtype="float99"), "torch_dtype is 'float99'", "bfloat16"),
     "dtype is a number": (_config(dtype=32), "dtype is 32", "allowed: float32"),
+    "a billion layers": (_config(num_hidden_layers=10**9), "counts 1000000000 layers", "missing"),
     "no layers": (_config(num_hidden_layers=0), "num_hidden_layers is 0", "1 or more"),
     "architectures are a number": (
         _config(architectures=1, num_hidden_layers=0),
