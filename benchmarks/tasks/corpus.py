@@ -186,7 +186,10 @@ def _json_passages(path: Path, problems: Problems) -> Iterator[Passage]:
         else:
             if wrong := unusable(value):
                 problems.add(path, f"{wrong}; correct it, or leave it out", number)
-            yield passage
+            if passage.text.strip():
+                yield passage
+            else:
+                problems.note(path, "the passage holds no text and was left out", number)
 
 
 def _blocks(text: str) -> Iterator[tuple[int, str, str]]:
