@@ -338,7 +338,7 @@ def _read_split(
     if len(paths) > 1:
         problems.add(path, f"stands beside {paths[1].name}; keep one of them")
     records = read_records(path, problems, spec.columns)
-    if not records:
+    if not records and not problems.about(path):
         problems.add(path, "holds no item that can be read")
     if len({record.system for record in records}) > 1:
         problems.add(path, "system messages differ; put what all share into 'instruction'")

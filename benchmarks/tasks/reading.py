@@ -438,7 +438,9 @@ def _header_is_wrong(
     told = (shown(name) if "," in name else name for name in names if name not in unnamed)
     found = ", ".join(told) or "none"
     if missing:
-        problems.add(path, f"has no column {', '.join(missing)}; found: {found}", 1)
+        # The file of a task folder says nothing of its columns itself.
+        step = "" if usual else "; name yours under 'columns' in task.yaml"
+        problems.add(path, f"has no column {', '.join(missing)}; found: {found}{step}", 1)
     if unsure:
         text = f"has no column with a usual name for the {' and the '.join(unsure)}"
         problems.add(path, f"{text}; found: {found}", 1)

@@ -174,8 +174,13 @@ def scaffold(folder: Path, source: Source) -> Scaffolded:
         DataError: the input cannot be used or the folder is not empty. Nothing is written
             then; the message lists every problem.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"{folder} is a file. Name a folder to make.")
+    if folder.exists() and any(folder.iterdir()):
         raise DataError(f"{folder} is not empty. Choose another folder, or empty this one first.")
+    if source.columns.get("input", "") == source.columns.get("output"):
+        column = shown(source.columns["input"])
+        raise DataError(f"Column {column} cannot be input and output at once. Name two columns.")
     problems = Problems(f"Cannot make a task from {source.file}", NEXT_STEP)
     lines = _read(source, problems)
     corpus = read_corpus(source.corpus, problems) if source.corpus is not None else ()
@@ -284,9 +289,9 @@ def _read(source: Source, problems: Problems) -> _Lines:
     records, shared, instructed = _with_instructions(records, columns, source.slices)
     notes += instructed
     systems = {record.system for record in records}
-    if len(systems) > 1 and source.instruction is None:
+    if len(systems) > 1 and not source.instruction:
         problems.add(source.file, "system messages differ; name one task with --instruction")
-    if source.instruction is not None and (any(systems) or shared):
+    if source.instruction and (any(systems) or shared):
         notes.append("the instruction of the file gives way to the one that you named")
     used = _used_fields(source, records)
     # Of all kinds, extraction alone takes objects and lists; labels are known only after reading.

@@ -624,6 +624,48 @@ def test_a_passage_without_text_is_left_out_and_a_missing_one_is_told_with_names
     assert "Note: a.jsonl line 2: the passage holds no text and was left out" in text
 
 
+def test_documents_that_differ_by_their_suffix_only_are_both_read(tmp_path: Path) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    written(docs, "fees.md", "# Fees\nIntro.\n## Late\n5 euros.\n")
+    written(docs, "fees.txt", "3 euros.")
+    written(docs, "leave.md", "25 days.")
+    written(docs, "leave.txt", " ")
+    task, told = init(tmp_path, written(tmp_path, "a.csv", CSV), "--corpus", str(docs))
+    assert {passage.id: passage.text for passage in task.corpus} == {
+        "fees.md": "Intro.",
+        "fees.md#late": "5 euros.",
+        "fees.txt": "3 euros.",
+        "leave": "25 days.",
+    }
+    assert "fees.txt: another document has this name, so its passages are called 'fees.tx" in told
+
+
+def test_a_passage_id_that_is_used_twice_is_told_with_its_files(tmp_path: Path) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    written(docs, "a.jsonl", '{"id": "fees", "text": "x"}\n')
+    written(docs, "b.jsonl", '{"id": "fees", "text": "y"}\n')
+    text = refused(tmp_path, "c.csv", CSV, "--corpus", str(docs))
+    assert "passage id 'fees' is used 2 times in a.jsonl and b.jsonl; give every passage" in text
+
+
+def test_one_column_cannot_be_input_and_output(tmp_path: Path) -> None:
+    named = ("--input-column", "text", "--output-column", "text")
+    assert refused(tmp_path, "a.csv", CSV, *named).startswith("Column 'text' cannot be input and")
+
+
+def test_an_empty_instruction_leaves_that_of_the_file(tmp_path: Path) -> None:
+    chats = [
+        {"messages": [{"role": "system", "content": "Be brief."}, user(n), assistant(n)]}
+        for n in range(COUNT)
+    ]
+    file = written(tmp_path, "a.jsonl", json_lines(chats))
+    task, told = init(tmp_path, file, "--instruction", "")
+    assert task.instruction == "Be brief."
+    assert "gives way" not in told
+
+
 # --- bytes that are no text ---------------------------------------------------------------------
 
 
