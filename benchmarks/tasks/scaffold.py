@@ -140,12 +140,14 @@ class _Lines:
     Attributes:
         instruction: what the file itself says to do, "" when it does not.
         instructed: whether every input has an instruction of its own.
+        structured: whether answers are objects and lists; a few that are not are told as wrong.
         spaced: answers that other lines have without spaces around them, with their lines.
     """
 
     items: list[Item]
     instruction: str
     instructed: bool
+    structured: bool
     spaced: dict[str, list[int]]
     notes: list[str]
 
@@ -295,7 +297,7 @@ def _read(source: Source, problems: Problems) -> _Lines:
         notes.append("the instruction of the file gives way to the one that you named")
     used = _used_fields(source, records)
     # Of all kinds, extraction alone takes objects and lists; labels are known only after reading.
-    structured = source.kind is None and all(map(_is_structured, records))
+    structured = source.kind is None and _are_structured(records)
     kind: Kind = "extraction" if structured or source.kind == "extraction" else "generation"
     reading = TaskSpec(
         id="x",
@@ -314,7 +316,8 @@ def _read(source: Source, problems: Problems) -> _Lines:
     if unused:
         notes.append(f"fields that are not used: {_listed(unused)}")
     instruction = "\n\n".join(filter(None, (next(iter(systems), ""), shared)))
-    return _Lines(items, instruction, shared is None, _spaced_labels(records), notes)
+    spaced = _spaced_labels(records)
+    return _Lines(items, instruction, shared is None, structured, spaced, notes)
 
 
 def _note_missing_fields(
@@ -386,13 +389,15 @@ def _letter(answer: object) -> int | None:
     return "ABCDEFGH".find(answer) if isinstance(answer, str) and len(answer) == 1 else None
 
 
-def _is_structured(record: Record) -> bool:
-    """Whether all answers of a record are objects or lists, or JSON texts of them."""
-    answers = record.fields.get("outputs", [record.fields.get("output")])
-    return isinstance(answers, list) and all(
+def _are_structured(records: Sequence[Record]) -> bool:
+    """Whether all answers are objects or lists, or JSON texts of them, or most are no texts."""
+    answers = [record.fields.get("outputs", [record.fields.get("output")]) for record in records]
+    each = [answer for own in answers for answer in (own if isinstance(own, list) else [own])]
+    bare = sum(isinstance(answer, dict | list) for answer in each)
+    return 2 * bare > len(each) or all(
         isinstance(answer, dict | list)
         or (isinstance(answer, str) and parse_structure(answer) is not None)
-        for answer in answers
+        for answer in each
     )
 
 
@@ -477,7 +482,7 @@ def _usable(source: Source, lines: _Lines, unit: str) -> tuple[list[Item], Kind,
         merged_labels(lines.items, plural(unit)) if source.merge_labels else (lines.items, [])
     )
     usable, repeats = _without_repeats(merged, unit)
-    kind = source.kind or _kind_of(usable)
+    kind = source.kind or _kind_of(usable, structured=lines.structured)
     if kind == "classification":
         return usable, kind, [*told, *doubtful_labels(usable, lines.spaced, plural(unit)), *repeats]
     if source.merge_labels:
@@ -486,9 +491,11 @@ def _usable(source: Source, lines: _Lines, unit: str) -> tuple[list[Item], Kind,
     return usable, kind, repeats
 
 
-def _kind_of(items: Sequence[Item]) -> Kind:
+def _kind_of(items: Sequence[Item], *, structured: bool) -> Kind:
     if items and all(item.choices for item in items):
         return "multiple-choice"
+    if structured:
+        return "extraction"
     pairs = [(output, item.input) for item in items for output in item.outputs]
     outputs, inputs = [output for output, _ in pairs], [text for _, text in pairs]
     return guess_kind(outputs, inputs) if items else "qa"

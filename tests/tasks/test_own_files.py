@@ -454,6 +454,19 @@ def test_answers_that_cannot_be_compared_by_field_are_refused_with_their_lines(
         init(tmp_path, written(tmp_path, "a.csv", CSV), "--kind", "extraction")
 
 
+def test_one_answer_that_is_no_object_is_the_one_that_is_told(tmp_path: Path) -> None:
+    rows = [{"text": f"mail {n}", "output": {"a": n} if n != 4 else "none"} for n in range(COUNT)]
+    text = refused(tmp_path, "a.jsonl", json_lines(rows))
+    assert "a.jsonl line 5: an answer is neither a JSON object nor a JSON list, and metric" in text
+    assert ": 1 problem." in text
+
+
+def test_one_label_that_is_a_list_is_the_one_that_is_told(tmp_path: Path) -> None:
+    rows = [{"text": f"mail {n}", "label": "ab"[n % 2] if n != 4 else ["a", "b"]} for n in range(9)]
+    text = refused(tmp_path, "a.jsonl", json_lines(rows))
+    assert 'a.jsonl line 5: "label" holds a list; expected a text' in text
+
+
 # --- messages in the words of the file ----------------------------------------------------------
 
 
