@@ -216,7 +216,13 @@ def _names_a_plan(target: str) -> bool:
     if path.is_file() and path.suffix not in _PLAN_SUFFIXES:
         raise UserError(
             f"{target} is no plan. A plan is a .yaml or .yml file that lists a task and methods; "
-            "`advisor ask --task TASK --plan plan.yaml` writes one."
+            "`advisor ask --task TASK --plan plan.yaml` writes one. "
+            "Of labelled lines, make a task first: advisor init my-task --from FILE"
+        )
+    if path.name == "task.yaml" and any(path.parent.glob("test.*")):
+        raise UserError(
+            f"{target} describes a task and is no plan. Name its folder: "
+            f"advisor bench {shell_path(path.parent)}"
         )
     return path.suffix in _PLAN_SUFFIXES
 

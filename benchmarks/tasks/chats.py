@@ -137,7 +137,10 @@ def read_chat(raw: RawChat) -> Chat:
     answers = [place for place, turn in enumerate(asked) if turn.role == "assistant"]
     end = answers[-1] + 1 if answers else 0
     if not any(turn.role == "user" for turn in asked[:end]):
-        raise ValueError(f'"{raw.name}" needs a user message and ends with the assistant\'s answer')
+        raise ValueError(
+            f'"{raw.name}" has no answer of the assistant to a message of the user; '
+            "write one, or leave the chat out"
+        )
     notes = [UNANSWERED] if end < len(asked) else []
     last = _last_that_counts(asked[:end])
     if last is None:
@@ -145,6 +148,9 @@ def read_chat(raw: RawChat) -> Chat:
     notes += [EARLIER_ANSWER] if last < end - 1 else []
     notes += [OTHER_WEIGHT] if asked[last].weight != 1 else []
     fields = {"input": _transcript(asked[:last]), "output": asked[last].text}
+    for name, whose in (("input", "user's message"), ("output", "assistant's answer")):
+        if not fields[name].strip():
+            raise ValueError(f"the {whose} is empty; write it, or leave the chat out")
     return Chat(system, fields, tuple(notes))
 
 
@@ -152,6 +158,7 @@ def _turn(message: Any) -> _Turn:
     if not isinstance(message, dict):
         raise ValueError("a message is not a JSON object")
     role = message.get("role", message.get("from"))
+    role = role.strip().lower() if isinstance(role, str) else role
     if role in _TOOL_ROLES or any(message.get(field) for field in _TOOL_FIELDS):
         raise ValueError(_TOOLS)
     if not isinstance(role, str) or role not in _ROLES:

@@ -3,7 +3,8 @@
 Markdown and web pages come by section, JSONL by line, text whole. A file that holds no text, that
 cannot be read or that has to be converted first is left out with a note, so that it does not stop
 the others; a wrong line of a JSONL file is a problem.
-Folders inside are read too: a document's name is its path in the folder, without the suffix.
+Folders inside are read too: a document's name is its path in the folder, without the suffix
+unless another document would have the same name.
 """
 
 from __future__ import annotations
@@ -49,18 +50,44 @@ _WITHOUT_TEXT = frozenset(
 
 def read_corpus(folder: Path, problems: Problems) -> tuple[Passage, ...]:
     """All passages of a folder, in order of path; problems and notes go into `problems`."""
-    found = [
-        passage
+    read = {
+        path.relative_to(folder): _passages(path, path.relative_to(folder), problems)
         for path in corpus_files(folder)
-        for passage in _passages(path, path.relative_to(folder), problems)
-    ]
+    }
+    named = _told_apart(read, folder, problems)
+    found = [passage for passages in named.values() for passage in passages]
     if not found:
         what = "holds no passage" if _is_folder(folder) else "is no folder, and so holds no passage"
         problems.add("corpus", f"{shown(str(folder))} {what}; it is read from {_READ}")
     for name, uses in Counter(passage.id for passage in found).items():
         if uses > 1:
-            problems.add("corpus", f"passage id {shown(name)} is used {uses} times")
+            files = [
+                file.as_posix()
+                for file, passages in named.items()
+                if any(passage.id == name for passage in passages)
+            ]
+            where = f"in {' and '.join(files)}; give every passage an id of its own"
+            problems.add("corpus", f"passage id {shown(name)} is used {uses} times {where}")
     return tuple(found)
+
+
+def _told_apart(
+    read: dict[Path, list[Passage]], folder: Path, problems: Problems
+) -> dict[Path, list[Passage]]:
+    """The passages by file; documents that differ by their suffix only are called with it."""
+    documents = [file for file, found in read.items() if found and file.suffix.lower() != ".jsonl"]
+    uses = Counter(file.with_suffix("") for file in documents)
+    named = dict(read)
+    for file in documents:
+        if uses[file.with_suffix("")] > 1:
+            whole, cut = file.as_posix(), len(file.with_suffix("").as_posix())
+            named[file] = [
+                passage.model_copy(update={"id": whole + passage.id[cut:]})
+                for passage in read[file]
+            ]
+            text = f"another document has this name, so its passages are called {shown(whole)}"
+            problems.note(folder / file, text)
+    return named
 
 
 def corpus_files(folder: Path) -> list[Path]:
@@ -186,7 +213,10 @@ def _json_passages(path: Path, problems: Problems) -> Iterator[Passage]:
         else:
             if wrong := unusable(value):
                 problems.add(path, f"{wrong}; correct it, or leave it out", number)
-            yield passage
+            if passage.text.strip():
+                yield passage
+            else:
+                problems.note(path, "the passage holds no text and was left out", number)
 
 
 def _blocks(text: str) -> Iterator[tuple[int, str, str]]:

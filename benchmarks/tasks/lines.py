@@ -48,6 +48,9 @@ _MAGIC = {
     b"\xff\xd8\xff": "an image",
     b"GIF8": "an image",
 }
+# What Git has in place of a large file that was not fetched.
+_LFS_POINTER = b"version https://git-lfs"
+LFS_POINTER = "is the pointer of Git LFS to a file and not the file itself; fetch it: git lfs pull"
 _PACKED = ".gz"
 # What Python's "surrogateescape" makes of bytes that are no UTF-8.
 _BAD_BYTE = re.compile("[\udc80-\udcff]")
@@ -90,6 +93,15 @@ def first_character(path: Path) -> str:
         return ""
 
 
+def is_lfs_pointer(path: Path) -> bool:
+    """Whether a file is what Git LFS leaves in place of a large one.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return _start(path).startswith(_LFS_POINTER)
+
+
 def suffix_of(path: Path) -> str:
     """The suffix that says what a file holds, in lower case: that before .gz of a packed file."""
     inner = path.with_suffix("") if path.suffix.lower() == _PACKED else path
@@ -112,6 +124,9 @@ def _decoded_lines(
 ) -> Iterator[tuple[int, str]]:
     try:
         start = _start(path)
+        if start.startswith(_LFS_POINTER):
+            problems.add(path, LFS_POINTER)
+            return
         encoding = _encoding(start)
         if encoding is None:
             known = next((what for mark, what in _MAGIC.items() if start.startswith(mark)), "")
@@ -178,7 +193,8 @@ def _checked_lines(
             problems.add(path, _TOO_LARGE)
             return
         if limit_bytes is not None and _is_longer(line, limit_bytes):
-            problems.add(path, f"is longer than {limit_bytes:,} bytes", number)
+            text = f"is longer than {limit_bytes:,} bytes; shorten it, or leave it out"
+            problems.add(path, text, number)
             _skip_rest_of_line(stream, line, limit_bytes)
         elif bad := _BAD_BYTE.search(line):
             # One message for all lines of the file, whatever the bytes of the others are.

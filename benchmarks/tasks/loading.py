@@ -17,7 +17,7 @@ from benchmarks.places import is_inside
 from benchmarks.tasks.checks import Check, try_pattern
 from benchmarks.tasks.corpus import corpus_files, read_corpus
 from benchmarks.tasks.labels import label_notes
-from benchmarks.tasks.metrics import METRICS
+from benchmarks.tasks.metrics import METRICS, parse_structure
 from benchmarks.tasks.normal_form import near_labels, normal_input, spelt_out
 from benchmarks.tasks.problems import Problems, shown
 from benchmarks.tasks.reading import (
@@ -50,6 +50,9 @@ BUNDLED_FOLDERS = Path(str(package_files("benchmarks.tasks"))) / "bundled"
 # ``corpus: bundled:NAME`` is the corpus of the bundled task of that name.
 BUNDLED_CORPUS = "bundled:"
 NEXT_STEP = "Nothing was read. Correct these and run the same command again."
+
+# Names of passages that a message gives as examples.
+PASSAGES_SHOWN = 4
 
 Place = tuple[str, int]
 Places = dict[Split, list[Place]]
@@ -338,7 +341,7 @@ def _read_split(
     if len(paths) > 1:
         problems.add(path, f"stands beside {paths[1].name}; keep one of them")
     records = read_records(path, problems, spec.columns)
-    if not records:
+    if not records and not problems.about(path):
         problems.add(path, "holds no item that can be read")
     if len({record.system for record in records}) > 1:
         problems.add(path, "system messages differ; put what all share into 'instruction'")
@@ -357,7 +360,7 @@ def _item(
 ) -> Item | None:
     fields = {name: value for name, value in record.fields.items() if name in FIELDS}
     used = {name: record.fields[name] for name in spec.slices if name in record.fields} | fields
-    wrong = [*_missing(fields), *_unusable({**used, "system message": record.system})]
+    wrong = [*_missing(fields, spec), *_unusable({**used, "system message": record.system}, spec)]
     wrong += _not_text(fields, spec)
     for text in wrong:
         problems.add(path, text, record.line)
@@ -388,15 +391,24 @@ def _item(
         return None
 
 
-def _missing(fields: dict[str, Any]) -> list[str]:
+def _own_name(field: str, spec: TaskSpec) -> str:
+    """A field as the file calls it."""
+    return f'"{spec.columns.get(field, field)}"'
+
+
+def _missing(fields: dict[str, Any], spec: TaskSpec) -> list[str]:
     wrong = []
+    asked, answer = _own_name("input", spec), _own_name("output", spec)
+    needed = f"every line needs {asked} and {answer}"
     if not _has_text(fields.get("input")):
-        wrong.append('"input" is missing or empty; every line needs "input" and "output"')
-    outputs = fields.get("output"), fields.get("outputs")
-    if all(value is not None for value in outputs):
-        wrong.append('has "output" and "outputs"; give one of the two')
-    elif not any(map(_has_answer, outputs)):
-        wrong.append('"output" is missing or empty; every line needs "input" and "output"')
+        wrong.append(f"{asked} is missing or empty; {needed}")
+    output, outputs = fields.get("output"), fields.get("outputs")
+    # A list is one answer there: an empty one says that there is nothing to extract.
+    is_list = spec.kind == "extraction" and isinstance(output, list)
+    if output is not None and outputs is not None:
+        wrong.append(f'has {answer} and "outputs"; give one of the two')
+    elif not (is_list or _has_answer(output) or _has_answer(outputs)):
+        wrong.append(f"{answer} is missing or empty; {needed}")
     return wrong
 
 
@@ -427,7 +439,7 @@ def _not_text(fields: Mapping[str, Any], spec: TaskSpec) -> list[str]:
     texts = [("input", fields.get("input")), *((n, _as_text(v, spec)) for n, v in answers)]
     kinds: dict[type, str] = {list: "a list", dict: "an object"}
     found = dict.fromkeys((name, kinds[type(v)]) for name, v in texts if type(v) in kinds)
-    return [f'"{name}" holds {kind}; expected a text' for name, kind in found]
+    return [f"{_own_name(name, spec)} holds {kind}; expected a text" for name, kind in found]
 
 
 def _scalar_as_text(value: Any) -> Any:
@@ -437,10 +449,11 @@ def _scalar_as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) else value
 
 
-def _unusable(fields: Mapping[str, Any]) -> list[str]:
+def _unusable(fields: Mapping[str, Any], spec: TaskSpec) -> list[str]:
     """What fields hold that no file can keep, a message each."""
     found = ((name, unusable(value)) for name, value in fields.items())
-    return [f'"{name}" {part}; correct it, or leave it out' for name, part in found if part]
+    told = ((_own_name(name, spec), part) for name, part in found if part)
+    return [f"{name} {part}; correct it, or leave it out" for name, part in told]
 
 
 def _check_ids(splits: Splits, places: Places, problems: Problems) -> None:
@@ -497,8 +510,15 @@ def _wrong_with_item(spec: TaskSpec, item: Item, passages: frozenset[str]) -> li
         wrong += _wrong_with_choices(item)
     if "checks" in (spec.metric, *spec.metrics) and not (spec.checks or item.checks):
         wrong.append("has no checks, and metric 'checks' needs some")
+    if "field_f1" in (spec.metric, *spec.metrics) and None in map(parse_structure, item.outputs):
+        wrong.append(
+            "an answer is neither a JSON object nor a JSON list, and metric 'field_f1' compares "
+            "nothing else"
+        )
     missing = [name for name in item.passages if name not in passages]
-    wrong += [f"gold passage {shown(name)} is not in the corpus" for name in missing]
+    known = ", ".join(map(shown, sorted(passages)[:PASSAGES_SHOWN]))
+    such = f", whose passages are called {known}" if known else ""
+    wrong += [f"gold passage {shown(name)} is not in the corpus{such}" for name in missing]
     return wrong
 
 

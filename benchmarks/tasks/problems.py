@@ -39,6 +39,11 @@ class Problems:
         """Whether there is any problem of this file."""
         return any(name == self._name(file) for name, _ in self._lines)
 
+    def first_line(self, file: Path) -> int | None:
+        """The first line of this file that has a problem, None when no line has one."""
+        found = (n for (name, _), ns in self._lines.items() for n in ns if name == self._name(file))
+        return min(found, default=None)
+
     def call(self, file: Path, name: str) -> None:
         """Name a file so in messages; others are named without their folders."""
         self._names[file] = name
@@ -107,7 +112,7 @@ class Problems:
     def _place(self, file: str, lines: list[int]) -> str:
         if not lines:
             return f"{file}: "
-        return f"{file} {self.unit(file, len(lines))} {listed_lines(lines)}: "
+        return f"{file} {self.unit(file, len(lines))} {listed_lines(sorted(lines))}: "
 
 
 def plural(unit: str) -> str:

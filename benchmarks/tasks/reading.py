@@ -36,7 +36,10 @@ SUFFIXES = (".jsonl", *TABLE_SUFFIXES)
 READ_SUFFIXES = (".jsonl", ".json", *TABLE_SUFFIXES, PARQUET)
 SNIFFED_LINES = 20
 
-_SPREADSHEETS = (".xlsx", ".xls", ".ods", ".numbers")
+_OTHER_FILES = {
+    (".xlsx", ".xls", ".ods", ".numbers"): "; export the sheet as CSV",
+    (".txt", ".tab"): "; if it is a table, rename it: .csv, or .tsv if tabs separate its cells",
+}
 _DELIMITERS = (",", ";", "\t", "|")
 # Parts of what the csv module says, in plain words.
 _CSV_ERRORS = {
@@ -45,9 +48,23 @@ _CSV_ERRORS = {
     "field larger than": f"a cell is longer than {LINE_LIMIT_BYTES:,} characters; is a quotation "
     "mark missing?",
 }
+# Parts of what the json module says, in plain words.
+_JSON_ERRORS = {
+    "Expecting value": "a value is missing, or is not in the form of JSON",
+    "Expecting property name": "a field's name in double quotation marks has to stand here",
+    "Expecting ':'": "a colon is missing after a field's name",
+    "Expecting ','": "a comma or a closing bracket is missing",
+    "Illegal trailing comma": "nothing may follow the last comma but a value",
+    "Extra data": "something follows the end of the value",
+    "Unterminated string": "a text that begins here does not end",
+    "Invalid control character": "a text holds a line break or another control character, or "
+    "does not end",
+    "Invalid \\u": r"a \u in a text needs four hexadecimal digits",
+    "Invalid \\e": "a backslash in a text has to be doubled",
+}
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-# Excel names the delimiter in a line before the header.
-_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)
+# Excel names the delimiter in a line before the header; other programs fill that line up with it.
+_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\1*[\r\n]*', re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -66,7 +83,11 @@ class Record:
 
 
 def read_records(
-    path: Path, problems: Problems, columns: Mapping[str, str] | None = None
+    path: Path,
+    problems: Problems,
+    columns: Mapping[str, str] | None = None,
+    *,
+    usual: bool = False,
 ) -> list[Record]:
     """All records of a file that can be read; the rest is noted in `problems`.
 
@@ -76,13 +97,15 @@ def read_records(
         columns: names that this file uses for ``input``, ``output`` or another field; a
             field of the file that is called like one of these gives way. A name such as
             ``data.text`` reaches into objects and lists.
+        usual: whether columns that nobody named were looked for by their usual names, which a
+            message then says.
     """
     suffix, renamed = suffix_of(path), dict(columns or {})
     if is_table(path):
-        return list(_table_records(path, problems, renamed))
+        return list(_table_records(path, problems, renamed, usual=usual))
     if suffix in READ_SUFFIXES:
         return list(_object_records(path, problems, renamed))
-    hint = "; export the sheet as CSV" if suffix in _SPREADSHEETS else ""
+    hint = next((said for kinds, said in _OTHER_FILES.items() if suffix in kinds), "")
     allowed = ", ".join(READ_SUFFIXES)
     problems.add(path, f"cannot be read as labelled lines; allowed: {allowed}{hint}")
     return []
@@ -97,7 +120,7 @@ def field_names(path: Path) -> list[str]:
     unheard = Problems("", "")
     if is_table(path):
         with _field_limit(LINE_LIMIT_BYTES):
-            names, unnamed = _header(_rows(path, unheard))
+            names, unnamed, _ = _header(_rows(path, unheard))
             return [name for name in names if name not in unnamed]
     if suffix_of(path) not in READ_SUFFIXES:
         return []
@@ -125,12 +148,14 @@ def parse_json(text: str) -> Any:
         ValueError: it is no JSON; the message says why.
     """
     try:
-        return json.loads(text)
+        # A line break behind a text that was cut would stand inside it.
+        return json.loads(text.rstrip())
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     except json.JSONDecodeError as error:
+        plain = (ours for part, ours in _JSON_ERRORS.items() if error.msg.startswith(part))
         line = f"line {error.lineno} " if error.lineno > 1 else ""
-        raise ValueError(f"{error.msg} at {line}column {error.colno}") from None
+        raise ValueError(f"at {line}column {error.colno}, {next(plain, error.msg)}") from None
 
 
 def unusable(value: Any) -> str | None:
@@ -187,7 +212,7 @@ def _spread_values(path: Path, problems: Problems) -> Iterator[tuple[int, Any]]:
             try:
                 yield begun, parse_json(text)
             except ValueError as error:
-                problems.add(path, f"begins an object that is not JSON: {error} of it", begun)
+                problems.add(path, f"begins an object that is not JSON: in it, {error}", begun)
             text = ""
         begun = begun if text else number
         text += line if line.strip() else "\n" * bool(text)
@@ -221,6 +246,9 @@ def _is_one_value(path: Path) -> bool:
 def _json_entries(path: Path, problems: Problems) -> Iterator[tuple[int, Any]]:
     text = read_whole(path, problems)
     if problems.about(path):
+        return
+    if not text.strip():
+        problems.add(path, "is empty")
         return
     try:
         value = parse_json(text)
@@ -256,6 +284,9 @@ def _chat_record(
         problems.note(path, note, raw.line)
     if chat.fields is None:
         return
+    if wrong := unusable([chat.fields, chat.system]):
+        problems.add(path, f"a message {wrong}; correct it, or leave the chat out", raw.line)
+        return
     kept = {key: value for key, value in raw.fields.items() if key not in found.fields}
     yield Record(raw.line, _renamed(kept, columns) | chat.fields, chat.system)
 
@@ -277,13 +308,22 @@ class _Lines:
         return line
 
 
-def _table_records(path: Path, problems: Problems, columns: dict[str, str]) -> Iterator[Record]:
+def _table_records(
+    path: Path, problems: Problems, columns: dict[str, str], *, usual: bool
+) -> Iterator[Record]:
     with _field_limit(LINE_LIMIT_BYTES):
         rows = _rows(path, problems)
-        names, unnamed = _header(rows)
-        if not names and problems.about(path):
+        names, unnamed, header_line = _header(rows)
+        unread = problems.first_line(path)
+        if problems.about(path) and (not names or (unread or header_line) < header_line):
+            # The line that names the columns cannot be read; what is wrong elsewhere is noted too.
+            for _ in rows:
+                pass
             return
-        if _header_is_wrong(path, names, columns, problems):
+        if not names:
+            problems.add(path, "is empty; the first line has to name the columns")
+            return
+        if _header_is_wrong(path, (names, unnamed), columns, problems, usual=usual):
             return
         width = max(place for place, name in enumerate(names, 1) if name not in unnamed)
         for line, row in rows:
@@ -291,7 +331,7 @@ def _table_records(path: Path, problems: Problems, columns: dict[str, str]) -> I
             if not any(map(str.strip, row)):
                 problems.note(path, "the row is blank and was left out", line)
             elif len(row) < width or any(map(str.strip, cells[len(names) :])):
-                problems.add(path, f"has {len(row)} columns, the header has {width}", line)
+                problems.add(path, _wrong_width(len(row), width), line)
             else:
                 fields = {
                     name: cell
@@ -301,12 +341,19 @@ def _table_records(path: Path, problems: Problems, columns: dict[str, str]) -> I
                 yield Record(line, _renamed(fields, columns))
 
 
-def _header(rows: Iterator[tuple[int, list[str]]]) -> tuple[list[str], frozenset[str]]:
-    """The names of the columns, and those among them that we gave to columns without a name."""
-    first = next((row for _, row in rows if any(map(str.strip, row))), [])
+def _wrong_width(cells: int, width: int) -> str:
+    has = f"has {cells} column{'' if cells == 1 else 's'}, the header has {width}"
+    if cells < width:
+        return f"{has}; fill it up, or take it out"
+    return f"{has}; a cell that holds the delimiter needs quotation marks"
+
+
+def _header(rows: Iterator[tuple[int, list[str]]]) -> tuple[list[str], frozenset[str], int]:
+    """The names of the columns, those of them that we gave to columns without one, and the line."""
+    line, first = next(((n, row) for n, row in rows if any(map(str.strip, row))), (0, []))
     names = [name.strip() or f"column {place}" for place, name in enumerate(first, 1)]
     unnamed = (name for name, given in zip(names, first, strict=True) if not given.strip())
-    return names, frozenset(unnamed)
+    return names, frozenset(unnamed), line
 
 
 def _rows(path: Path, problems: Problems) -> Iterator[tuple[int, list[str]]]:
@@ -374,19 +421,34 @@ def _delimiter(path: Path, head: list[str]) -> str:
 
 
 def _header_is_wrong(
-    path: Path, names: list[str], columns: dict[str, str], problems: Problems
+    path: Path,
+    header: tuple[list[str], frozenset[str]],
+    columns: dict[str, str],
+    problems: Problems,
+    *,
+    usual: bool,
 ) -> bool:
-    wanted = {"input": "input", "output": "output", **columns}.values()
-    missing = ", ".join(shown(name) for name in wanted if name not in names)
+    names, unnamed = header
+    roles = [role for role in ("input", "output") if role not in columns]
+    sought = [*columns.values(), *([] if usual else roles)]
+    missing = [shown(name) for name in sought if name not in names]
+    such = {"input": "input (such as text)", "output": "output (such as label)"}
+    unsure = [such[role] for role in roles if usual and role not in names]
+    # A name with a comma is quoted, or it would read as two.
+    told = (shown(name) if "," in name else name for name in names if name not in unnamed)
+    found = ", ".join(told) or "none"
     if missing:
-        # A name with a comma is quoted, or it would read as two.
-        found = ", ".join(shown(name) if "," in name else name for name in names) or "none"
-        problems.add(path, f"has no column {missing}; found: {found}", 1)
+        # The file of a task folder says nothing of its columns itself.
+        step = "" if usual else "; name yours under 'columns' in task.yaml"
+        problems.add(path, f"has no column {', '.join(missing)}; found: {found}{step}", 1)
+    if unsure:
+        text = f"has no column with a usual name for the {' and the '.join(unsure)}"
+        problems.add(path, f"{text}; found: {found}", 1)
     twice = [name for name, uses in Counter(names).items() if uses > 1]
     if twice:
         listed = ", ".join(map(shown, twice))
         problems.add(path, f"a column name is used twice: {listed}; rename one of the columns", 1)
-    return bool(missing or twice)
+    return bool(missing or unsure or twice)
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from benchmarks.tasks.loading import (
 )
 from benchmarks.tasks.metrics import parse_structure
 from benchmarks.tasks.normal_form import near_labels, normal_input
-from benchmarks.tasks.problems import LINES_SHOWN, Problems, plural
+from benchmarks.tasks.problems import LINES_SHOWN, Problems, plural, shown
 from benchmarks.tasks.reading import Record, field_names, is_table, read_records
 from benchmarks.tasks.recipes.recipe import classify
 from benchmarks.tasks.shapes import leaves
@@ -34,9 +34,10 @@ from benchmarks.tasks.task import SPLITS, AnswerValue, Item, Kind, Splits, Task,
 from strategies.data import Passage
 from strategies.errors import DataError
 
-NEXT_STEP = (
-    "Nothing was written. Correct these and run the same command again. "
-    "Other names of columns are given with --input-column, --output-column and --group-column."
+NEXT_STEP = "Nothing was written. Correct these and run the same command again."
+COLUMNS_STEP = (
+    "Nothing was written. Name the columns or fields of your file with --input-column, "
+    "--output-column and --group-column, or correct these and run the same command again."
 )
 FEWEST_LINES = 10
 TEST_SHARE = 0.3
@@ -50,8 +51,11 @@ FEWEST_LINES_A_LABEL = 3
 LONGEST_FACT_WORDS = 6
 # An answer that shares more than this of its character trigrams with its input rewrites it.
 REWRITTEN_SHARE = 0.5
-# BLEU counts sequences of four words; shorter answers are right or wrong as a whole.
-FEWEST_REWRITTEN_WORDS = 4
+# A single word that was rewritten is right or wrong as a whole.
+FEWEST_REWRITTEN_WORDS = 2
+# BLEU counts sequences of four words, and shorter answers have none.
+FEWEST_BLEU_WORDS = 4
+_QUESTION_MARKS = ("?", "？", "؟")
 
 KINDS: tuple[Kind, ...] = (
     "classification",
@@ -136,12 +140,14 @@ class _Lines:
     Attributes:
         instruction: what the file itself says to do, "" when it does not.
         instructed: whether every input has an instruction of its own.
+        structured: whether answers are objects and lists; a few that are not are told as wrong.
         spaced: answers that other lines have without spaces around them, with their lines.
     """
 
     items: list[Item]
     instruction: str
     instructed: bool
+    structured: bool
     spaced: dict[str, list[int]]
     notes: list[str]
 
@@ -170,14 +176,20 @@ def scaffold(folder: Path, source: Source) -> Scaffolded:
         DataError: the input cannot be used or the folder is not empty. Nothing is written
             then; the message lists every problem.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"{folder} is a file. Name a folder to make.")
+    if folder.exists() and any(folder.iterdir()):
         raise DataError(f"{folder} is not empty. Choose another folder, or empty this one first.")
+    if source.columns.get("input", "") == source.columns.get("output"):
+        column = shown(source.columns["input"])
+        raise DataError(f"Column {column} cannot be input and output at once. Name two columns.")
     problems = Problems(f"Cannot make a task from {source.file}", NEXT_STEP)
     lines = _read(source, problems)
     corpus = read_corpus(source.corpus, problems) if source.corpus is not None else ()
     usable, kind, notes = _usable(source, lines, problems.unit(source.file, 1))
     if lines.items and len(usable) < FEWEST_LINES:
-        text = f"holds {len(usable)} different labelled lines; at least {FEWEST_LINES} are needed"
+        count = f"{len(usable)} labelled {'line' if len(usable) == 1 else 'lines'}"
+        text = f"holds {count} that can be used; at least {FEWEST_LINES} different ones are needed"
         problems.add(source.file, text)
         for note in (*lines.notes, *notes):
             problems.note(source.file, note)
@@ -217,8 +229,8 @@ def guess_kind(outputs: Sequence[str], inputs: Sequence[str] = ()) -> Kind:
     """The kind of task that answers like these come from.
 
     JSON objects and lists are extractions, few short answers that repeat are labels, answers that
-    share most of their text with their inputs are rewritten ones, a few words are facts, and
-    everything else is prose.
+    share most of their text with their inputs and answer no question are rewritten ones, a few
+    words are facts, and everything else is prose.
 
     Args:
         outputs: the answers.
@@ -232,10 +244,20 @@ def guess_kind(outputs: Sequence[str], inputs: Sequence[str] = ()) -> Kind:
     if short and few:
         return "classification"
     words = _median([word_estimate(output) for output in outputs])
-    shares = [_shared_trigrams(*pair) for pair in zip(inputs, outputs, strict=False)]
-    if shares and _median(shares) > REWRITTEN_SHARE and words >= FEWEST_REWRITTEN_WORDS:
+    if words >= FEWEST_REWRITTEN_WORDS and _are_rewritten(list(zip(inputs, outputs, strict=False))):
         return "rewriting"
     return "qa" if words <= LONGEST_FACT_WORDS else "generation"
+
+
+def _are_rewritten(pairs: Sequence[tuple[str, str]]) -> bool:
+    """Whether outputs share most of their text with their inputs and do not answer questions."""
+    answers = [_asks(text) and not _asks(output) for text, output in pairs]
+    shares = [_shared_trigrams(*pair) for pair in pairs]
+    return bool(pairs) and _median(shares) > REWRITTEN_SHARE and not _median(answers)
+
+
+def _asks(text: str) -> bool:
+    return text.rstrip().endswith(_QUESTION_MARKS)
 
 
 def _median(values: Sequence[float]) -> float:
@@ -256,9 +278,12 @@ def _trigrams(text: str) -> Counter[str]:
 def _read(source: Source, problems: Problems) -> _Lines:
     """The items of the file, and what it says beside them."""
     columns, notes = _columns(source)
-    records = read_records(source.file, problems, columns)
+    records = read_records(source.file, problems, columns, usual=True)
     if not records and not problems:
         problems.add(source.file, "holds no labelled line")
+    sought, there = {"input", "output", *columns}, field_names(source.file)
+    if is_table(source.file) and there and not {columns.get(r, r) for r in sought} <= {*there}:
+        problems.next_step = COLUMNS_STEP
     _note_missing_fields(source, columns, records, problems)
     for unpacked in (_single_answers, _chosen_answers):
         records, told = unpacked(records)
@@ -266,16 +291,23 @@ def _read(source: Source, problems: Problems) -> _Lines:
     records, shared, instructed = _with_instructions(records, columns, source.slices)
     notes += instructed
     systems = {record.system for record in records}
-    if len(systems) > 1 and source.instruction is None:
+    if len(systems) > 1 and not source.instruction:
         problems.add(source.file, "system messages differ; name one task with --instruction")
-    if source.instruction is not None and (any(systems) or shared):
+    if source.instruction and (any(systems) or shared):
         notes.append("the instruction of the file gives way to the one that you named")
     used = _used_fields(source, records)
     # Of all kinds, extraction alone takes objects and lists; labels are known only after reading.
-    structured = source.kind is None and all(map(_is_structured, records))
+    structured = source.kind is None and _are_structured(records)
     kind: Kind = "extraction" if structured or source.kind == "extraction" else "generation"
     reading = TaskSpec(
-        id="x", title="", kind=kind, instruction="", metric="rouge_l", slices=source.slices
+        id="x",
+        title="",
+        kind=kind,
+        instruction="",
+        metric="rouge_l",
+        # In messages, fields are called as the file calls them.
+        columns={role: name for role, name in columns.items() if role in ("input", "output")},
+        slices=source.slices,
     )
     _note_wrong_slices(source, set(columns.values()), records, problems)
     known = [_known_fields(record, used) for record in records]
@@ -284,13 +316,18 @@ def _read(source: Source, problems: Problems) -> _Lines:
     if unused:
         notes.append(f"fields that are not used: {_listed(unused)}")
     instruction = "\n\n".join(filter(None, (next(iter(systems), ""), shared)))
-    return _Lines(items, instruction, shared is None, _spaced_labels(records), notes)
+    spaced = _spaced_labels(records)
+    return _Lines(items, instruction, shared is None, structured, spaced, notes)
 
 
 def _note_missing_fields(
     source: Source, columns: Mapping[str, str], records: Sequence[Record], problems: Problems
 ) -> None:
-    """Note the roles that no object has a field for, with the fields that there are."""
+    """Note the roles that no object has a field for, with the fields that there are.
+
+    Raises:
+        DataError: there are such roles; every line would lack them.
+    """
     if not records or is_table(source.file):
         return
     there = {name for record in records for name in record.fields}
@@ -302,9 +339,11 @@ def _note_missing_fields(
         if not names & there:
             named = f"field {source.columns[role]!r}" if role in source.columns else "usual field"
             fields = {columns.get(name, name): value for name, value in records[0].fields.items()}
-            text = f"has no {named} for the {role}; found: {_listed(leaves(fields))}"
-            problems.add(source.file, text)
-    problems.raise_if_any()
+            found = _listed(leaves(fields)) or "none"
+            problems.add(source.file, f"has no {named} for the {role}; found: {found}")
+            problems.next_step = COLUMNS_STEP
+    if problems.next_step == COLUMNS_STEP:
+        problems.raise_if_any()
 
 
 def _single_answers(records: Sequence[Record]) -> tuple[list[Record], list[str]]:
@@ -350,13 +389,15 @@ def _letter(answer: object) -> int | None:
     return "ABCDEFGH".find(answer) if isinstance(answer, str) and len(answer) == 1 else None
 
 
-def _is_structured(record: Record) -> bool:
-    """Whether all answers of a record are objects or lists, or JSON texts of them."""
-    answers = record.fields.get("outputs", [record.fields.get("output")])
-    return isinstance(answers, list) and all(
+def _are_structured(records: Sequence[Record]) -> bool:
+    """Whether all answers are objects or lists, or JSON texts of them, or most are no texts."""
+    answers = [record.fields.get("outputs", [record.fields.get("output")]) for record in records]
+    each = [answer for own in answers for answer in (own if isinstance(own, list) else [own])]
+    bare = sum(isinstance(answer, dict | list) for answer in each)
+    return 2 * bare > len(each) or all(
         isinstance(answer, dict | list)
         or (isinstance(answer, str) and parse_structure(answer) is not None)
-        for answer in answers
+        for answer in each
     )
 
 
@@ -441,7 +482,7 @@ def _usable(source: Source, lines: _Lines, unit: str) -> tuple[list[Item], Kind,
         merged_labels(lines.items, plural(unit)) if source.merge_labels else (lines.items, [])
     )
     usable, repeats = _without_repeats(merged, unit)
-    kind = source.kind or _kind_of(usable)
+    kind = source.kind or _kind_of(usable, structured=lines.structured)
     if kind == "classification":
         return usable, kind, [*told, *doubtful_labels(usable, lines.spaced, plural(unit)), *repeats]
     if source.merge_labels:
@@ -450,9 +491,11 @@ def _usable(source: Source, lines: _Lines, unit: str) -> tuple[list[Item], Kind,
     return usable, kind, repeats
 
 
-def _kind_of(items: Sequence[Item]) -> Kind:
+def _kind_of(items: Sequence[Item], *, structured: bool) -> Kind:
     if items and all(item.choices for item in items):
         return "multiple-choice"
+    if structured:
+        return "extraction"
     pairs = [(output, item.input) for item in items for output in item.outputs]
     outputs, inputs = [output for output, _ in pairs], [text for _, text in pairs]
     return guess_kind(outputs, inputs) if items else "qa"
@@ -462,14 +505,19 @@ def _note_wrong_slices(
     source: Source, taken: set[str], records: Sequence[Record], problems: Problems
 ) -> None:
     there = {name for record in records for name in record.fields}
+    wrong = []
     for name in dict.fromkeys(source.slices):
         if name in taken or name in FIELDS:
-            problems.add(source.file, f"column {name} is used otherwise and cannot slice")
+            wrong.append(f"column {shown(name)} is used otherwise and cannot slice")
         elif name not in there:
-            problems.add(source.file, f"has no column {name} to slice by")
+            found = _listed(sorted(there - FIELDS)) or "none"
+            wrong.append(f"has no column {shown(name)} to slice by; found: {found}")
     if len(set(source.slices)) != len(source.slices):
-        problems.add(source.file, "name every column to slice by once")
-    problems.raise_if_any()
+        wrong.append("name every column to slice by once")
+    for text in wrong:
+        problems.add(source.file, text)
+    if wrong:
+        problems.raise_if_any()
 
 
 def _used_fields(source: Source, records: Sequence[Record]) -> set[str]:
@@ -569,6 +617,8 @@ def _spec(folder: Path, source: Source, splits: Splits, kind: Kind, lines: _Line
     if lines.instructed and not labels:
         usual = _FOLLOW
     metric, *further = _METRICS[kind]
+    if kind == "rewriting" and _median(list(map(word_estimate, outputs))) < FEWEST_BLEU_WORDS:
+        further = ["exact_match"]
     return TaskSpec(
         id=slug(folder.resolve().name) or "task",
         title=folder.resolve().name,

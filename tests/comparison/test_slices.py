@@ -138,11 +138,11 @@ def test_a_task_names_its_slices_and_they_come_from_any_file(tmp_path: Path) -> 
         app, [*made[:1], str(tmp_path / "b"), *made[2:], "--slice-columns", "plaice"]
     )
     assert isinstance(refused.exception, DataError)
-    assert "no column plaice" in str(refused.exception)
+    assert "no column 'plaice' to slice by; found: place" in str(refused.exception)
     twice = CliRunner().invoke(
         app, [*made[:1], str(tmp_path / "c"), *made[2:], "--slice-columns", "text,place,place"]
     )
-    assert "column text is used otherwise" in str(twice.exception)
+    assert "column 'text' is used otherwise" in str(twice.exception)
     assert "column to slice by once" in str(twice.exception)
 
 

@@ -116,6 +116,15 @@ def test_a_file_that_is_no_plan_is_told_what_a_plan_is(tmp_path: Path) -> None:
     error = invoke(str(tmp_path / "plan.json")).exception
     assert isinstance(error, UserError)
     assert "is no plan. A plan is a .yaml or .yml file that lists a task and methods" in str(error)
+    assert "make a task first: advisor init my-task --from FILE" in str(error)
+
+
+def test_a_description_of_a_task_in_place_of_its_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "task.yaml").write_text("id: mine\nkind: qa\n")
+    (tmp_path / "test.jsonl").write_text("{}\n")
+    error = invoke(str(tmp_path / "task.yaml")).exception
+    assert isinstance(error, UserError)
+    assert f"is no plan. Name its folder: advisor bench {tmp_path}" in str(error)
 
 
 @pytest.mark.parametrize(

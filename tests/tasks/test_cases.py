@@ -173,7 +173,7 @@ def test_a_label_that_stands_for_a_missing_value_in_a_table_is_told(tmp_path: Pa
 
 def test_nan_is_named_with_its_lines(tmp_path: Path) -> None:
     text = refused(tmp_path, "nan_label.jsonl")
-    assert 'nan_label.jsonl lines 1, 8, 15, 22, 29: "output" holds NaN' in text
+    assert 'nan_label.jsonl lines 1, 8, 15, 22, 29: "label" holds NaN' in text
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_nan_in_a_field_that_is_not_used_does_no_harm(tmp_path: Path) -> None:
 
 def test_half_a_character_is_named_with_its_line(tmp_path: Path) -> None:
     text = refused(tmp_path, "surrogate.jsonl")
-    assert r"""surrogate.jsonl line 8: "input" holds '\ud83d', half of a character""" in text
+    assert r"""surrogate.jsonl line 8: "text" holds '\ud83d', half of a character""" in text
     told = CliRunner().invoke(
         app, ["init", str(tmp_path / "t"), "--from", str(CASES / "surrogate.jsonl")]
     )
@@ -458,7 +458,10 @@ def test_a_value_below_no_name_is_told(tmp_path: Path) -> None:
         ("text,label,a,a\nx,y,,\n", "a column name is used twice: 'a'; rename one"),
         ("text,label,a\nx,y\n", "line 2: has 2 columns, the header has 3"),
         ("text,label,,\nx,y,,,z\n", "line 2: has 5 columns, the header has 2"),
-        ('"a, b",c,d\nx,y,z\n', "has no column 'input', 'output'; found: 'a, b', c, d"),
+        (
+            '"a, b",c,d\nx,y,z\n',
+            "for the input (such as text) and the output (such as label); found: 'a, b', c, d",
+        ),
         (TABLE.encode("utf-16")[:-1], "breaks off inside a character; save the file as UTF-8"),
         (b"PK\x03\x04\x00\x00", "is not a text file"),
     ],
@@ -502,11 +505,11 @@ def test_a_long_list_on_one_line_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "wanted"),
     [
-        ("a.json", "", "a.json: is not JSON"),
+        ("a.json", "", "a.json: is empty"),
         ("a.json", "3", "a.json: holds no list of objects; expected [{...}, ...]"),
         ("a.json", '{"text": {"a": ["b"]}, "n": 1}', "a.json: holds no list of objects"),
         ("a.json", '{"a": [{"b": 1}], "c": [{"d": 2}]}', "holds several lists ('a', 'c'); save"),
-        ("a.json", '[\n{"text": "a",\n]', "is not JSON: Expecting property name enclosed in"),
+        ("a.json", '[\n{"text": "a",\n]', "at line 3 column 1, a field's name in double"),
         ("a.json", "[1, {}]", "a.json entry 1: is not a JSON object; expected {...}"),
         ("a.jsonl", "[1]\n[2]\n", "a.jsonl lines 1, 2: is not a JSON object"),
         (

@@ -247,7 +247,10 @@ def test_a_table_that_cannot_be_read_says_where(tmp_path: Path, content: str, wa
     ("messages", "wanted"),
     [
         ([], "is not a list of messages"),
-        ([{"role": "user", "content": "x"}], "ends with the assistant's answer"),
+        (
+            [{"role": "user", "content": "x"}],
+            "has no answer of the assistant to a message of the user",
+        ),
         ([{"role": "tool", "content": "x"}], "the chat calls tools"),
         ([{"role": "narrator", "content": "x"}], "role 'narrator' is unknown; allowed: system,"),
         ([{"role": ["user", {}], "content": "x"}], "role ['user', {}] is unknown; allowed:"),

@@ -246,7 +246,7 @@ def test_a_parquet_that_is_broken_or_cannot_be_read_here_says_so(
 ) -> None:
     broken = written(tmp_path, "a.parquet", b"PAR1 not really")
     pytest.importorskip("pyarrow")
-    with pytest.raises(DataError, match=r"a\.parquet: cannot be read as Parquet: "):
+    with pytest.raises(DataError, match=r"a\.parquet: is not a whole Parquet file: it broke off; "):
         init(tmp_path, broken)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(DataError, match=r"pyarrow, .*, is not installed: pip install 'adaptation-"):
@@ -412,6 +412,13 @@ def test_an_answer_may_be_the_place_or_the_letter_of_a_choice(tmp_path: Path, an
         ([("Who wrote the first report?", "a clerk of the court")] * 9, "qa"),
         ([("The report by a clerk was long. " * 9 + "Who wrote?", "a clerk of it")] * 9, "qa"),
         ([("she go to school by bus", "elle va à l'école en bus")] * 9, "qa"),
+        ([("hello anna", "Hello, Anna.")] * 9, "rewriting"),
+        ([("the red books", "the red book")] * 9, "rewriting"),
+        ([("Smith, Anna", "Anna Smith")] * 9, "rewriting"),
+        ([("Who wrote the first report?", "Al wrote the first report.")] * 9, "qa"),
+        ([("誰が最初の書類を書きましたか？", "林が最初の書類を書きました。")] * 9, "generation"),
+        ([("who wrote first report?", "Who wrote the first report?")] * 9, "rewriting"),
+        ([("Rome is big. Where is Anna, in Rome?", "in Rome")] * 9, "qa"),
         ([("teh", "the")] * 9, "qa"),
     ],
 )  # fmt: skip
@@ -419,6 +426,257 @@ def test_an_answer_that_shares_most_of_its_text_with_the_input_rewrites_it(
     rows: list[tuple[str, str]], kind: Kind
 ) -> None:
     assert guess_kind([output for _, output in rows], [text for text, _ in rows]) == kind
+
+
+def test_a_short_text_that_was_rewritten_is_not_measured_by_sequences_of_four_words(
+    tmp_path: Path,
+) -> None:
+    names = [f"{first} {last}" for first in ("Anna", "Ben", "Carl") for last in "defghijklm"]
+    rows = [{"input": f"hello {name}", "output": f"Hello, {name}!"} for name in names]
+    task, _ = init(tmp_path, written(tmp_path, "a.jsonl", json_lines(rows)))
+    assert (task.kind, task.metric, task.metrics) == ("rewriting", "rouge_l", ("exact_match",))
+
+
+def test_an_empty_list_says_that_there_is_nothing_to_extract(tmp_path: Path) -> None:
+    rows = [{"text": f"mail {n}", "output": ["a"] if n % 3 else []} for n in range(COUNT)]
+    task, _ = init(tmp_path, written(tmp_path, "a.jsonl", json_lines(rows)))
+    assert (task.kind, pairs(task)["mail 3"]) == ("extraction", ("[]",))
+    assert field_f1("[]", "[]") == 1
+    assert field_f1('["a"]', "[]") == 0
+
+
+def test_answers_that_cannot_be_compared_by_field_are_refused_with_their_lines(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(
+        DataError, match=r"a\.csv lines 2, 3, 4, .* an answer is neither a JSON obj"
+    ):
+        init(tmp_path, written(tmp_path, "a.csv", CSV), "--kind", "extraction")
+
+
+def test_one_answer_that_is_no_object_is_the_one_that_is_told(tmp_path: Path) -> None:
+    rows = [{"text": f"mail {n}", "output": {"a": n} if n != 4 else "none"} for n in range(COUNT)]
+    text = refused(tmp_path, "a.jsonl", json_lines(rows))
+    assert "a.jsonl line 5: an answer is neither a JSON object nor a JSON list, and metric" in text
+    assert ": 1 problem." in text
+
+
+def test_one_label_that_is_a_list_is_the_one_that_is_told(tmp_path: Path) -> None:
+    rows = [{"text": f"mail {n}", "label": "ab"[n % 2] if n != 4 else ["a", "b"]} for n in range(9)]
+    text = refused(tmp_path, "a.jsonl", json_lines(rows))
+    assert 'a.jsonl line 5: "label" holds a list; expected a text' in text
+
+
+# --- messages in the words of the file ----------------------------------------------------------
+
+
+def refused(tmp_path: Path, name: str, content: str | bytes, *options: str) -> str:
+    with pytest.raises(DataError) as caught:
+        init(tmp_path, written(tmp_path, name, content), *options)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "wanted"),
+    [
+        (
+            "a.csv",
+            CSV + "x,\n",
+            'line 32: "label" is missing or empty; every line needs "text" and',
+        ),
+        ("a.csv", CSV + ",q1\n", 'line 32: "text" is missing or empty'),
+        ("a.jsonl", json_lines([*ROWS, {"text": {}, "label": "a"}]), '"text" holds an object'),
+        (
+            "a.jsonl",
+            json_lines([*ROWS, {"text": "a", "label": None}]),
+            '"label" is missing or empty',
+        ),
+    ],
+)
+def test_a_field_is_called_as_the_file_calls_it(
+    tmp_path: Path, name: str, content: str, wanted: str
+) -> None:
+    text = refused(tmp_path, name, content)
+    assert wanted in text
+    assert '"input"' not in text
+    assert '"output"' not in text
+    # Every column was found, so their options are no help.
+    assert "--input-column" not in text
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [
+        (
+            [user(1), {"role": "assistant", "content": " "}],
+            "the assistant's answer is empty; write",
+        ),
+        ([{"role": "user", "content": ""}, assistant(1)], "the user's message is empty; write it"),
+        (
+            [user(1), {"role": "assistant", "content": "\ud83d"}],
+            "a message holds '\\ud83d', half of",
+        ),
+        ([user(1)], "has no answer of the assistant to a message of the user; write one, or leave"),
+    ],
+)
+def test_a_chat_that_lacks_something_is_told_as_a_chat(
+    tmp_path: Path, said: list[dict[str, Any]], wanted: str
+) -> None:
+    chats = [{"messages": [user(n), assistant(n)]} for n in range(COUNT)]
+    text = refused(tmp_path, "a.jsonl", json_lines([*chats, {"messages": said}]))
+    assert "a.jsonl line 31: " in text
+    assert wanted in text
+    assert '"output"' not in text
+
+
+def test_roles_may_be_written_with_capitals(tmp_path: Path) -> None:
+    rows = [
+        {"messages": [user(n) | {"role": "User"}, assistant(n) | {"role": " ASSISTANT"}]}
+        for n in range(COUNT)
+    ]
+    task, _ = init(tmp_path, written(tmp_path, "a.jsonl", json_lines(rows)))
+    assert pairs(task) == ANSWERED
+
+
+def test_columns_without_a_usual_name_are_listed_as_the_file_has_them(tmp_path: Path) -> None:
+    rows = "".join(f"mail {n};q{n % 3};1,5;;\n" for n in range(COUNT))
+    text = refused(tmp_path, "a.csv", '"Text, kurz";Bereich;Betrag;;\n' + rows)
+    assert (
+        "a.csv line 1: has no column with a usual name for the input (such as text) and the output "
+        "(such as label); found: 'Text, kurz', Bereich, Betrag\n"
+    ) in text
+    assert "--input-column" in text
+    named = ("--input-column", "Text, kurz", "--output-column", "Bereich")
+    task, _ = init(tmp_path, tmp_path / "a.csv", *named)
+    assert pairs(task) == LABELLED
+
+
+def test_a_header_in_another_encoding_is_not_replaced_by_the_next_row(tmp_path: Path) -> None:
+    text = refused(tmp_path, "a.csv", ("größe,label\n" + CSV + "für,q1\n").encode("cp1252"))
+    assert "a.csv lines 1, 33: is not UTF-8 (byte 0xf6), which is 'ö' in Windows-1252" in text
+    assert "1 problem" not in text
+    assert "no column" not in text
+
+
+def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
+    rows = json_lines(ROWS).splitlines()
+    rows[2], rows[4], rows[6] = '{"text": "a', '{"text": "\\ud83d", "label": "b"}', "[]"
+    text = refused(tmp_path, "a.jsonl", "\n".join(rows))
+    assert "a.jsonl line 3: is not JSON: at column 10, a text that begins here does not end" in text
+    assert "a.jsonl line 5: \"text\" holds '\\ud83d', half of a character" in text
+    assert "a.jsonl line 7: is not a JSON object" in text
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        (
+            "{'text': 'a'}",
+            "at column 2, a field's name in double quotation marks has to stand here",
+        ),
+        ('{"text": a}', "at column 10, a value is missing, or is not in the form of JSON"),
+        ('{"text" "a"}', "at column 9, a colon is missing after a field's name"),
+        ('{"text": "a" "b": 1}', "at column 14, a comma or a closing bracket is missing"),
+        ('{"text": "a"},', "at column 14, something follows the end of the value"),
+        (
+            '{"text": "a\tb"}',
+            "at column 12, a text holds a line break or another control character",
+        ),
+        (r'{"text": "C:\q"}', "at column 13, a backslash in a text has to be doubled"),
+        (r'{"text": "\u12"}', r"a \u in a text needs four hexadecimal digits"),
+        ("[" * 100_000, "it is nested too deeply"),
+    ],
+)
+def test_a_line_that_is_no_json_is_told_in_plain_words(
+    tmp_path: Path, line: str, wanted: str
+) -> None:
+    text = refused(tmp_path, "a.jsonl", json_lines(ROWS) + line + "\n")
+    assert "a.jsonl line 31: is not JSON: " in text
+    assert wanted in text
+
+
+def test_lines_are_listed_in_their_order(tmp_path: Path) -> None:
+    rows = [{"text": f"mail {n}", "label": "a", "choices": ["a"]} for n in range(12)]
+    text = refused(tmp_path, "a.jsonl", json_lines(rows), "--kind", "multiple-choice")
+    assert 'lines 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12: "choices" needs at least two' in text
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.json", "a.parquet"])
+def test_a_pointer_of_git_lfs_is_named(tmp_path: Path, name: str) -> None:
+    pytest.importorskip("pyarrow")
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
+    text = refused(tmp_path, name, pointer)
+    assert f"{name}: is the pointer of Git LFS to a file and not the file itself; fetch it" in text
+    assert ": 1 problem." in text
+
+
+def test_a_line_that_names_the_delimiter_may_be_filled_up_with_it(tmp_path: Path) -> None:
+    content = "sep=;;\r\n" + CSV.replace(",", ";").replace("\n", "\r\n")
+    assert pairs(init(tmp_path, written(tmp_path, "a.csv", content))[0]) == LABELLED
+
+
+def test_parquets_bytes_that_are_text_are_read_as_text(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    columns = {name: [row[name].encode() for row in ROWS] for name in ("text", "label")}
+    columns["logo"] = [b"\x89PNG\xff"] * COUNT
+    parquet.write_table(pyarrow.table(columns), tmp_path / "a.parquet")
+    assert pairs(init(tmp_path, tmp_path / "a.parquet")[0]) == LABELLED
+
+
+def test_a_passage_without_text_is_left_out_and_a_missing_one_is_told_with_names_that_exist(
+    tmp_path: Path,
+) -> None:
+    pages = tmp_path / "pages"
+    pages.mkdir()
+    (pages / "a.jsonl").write_text('{"id": "fees", "text": "3 euros"}\n{"id": "no", "text": " "}\n')
+    rows = [{"input": f"q {n}", "output": f"a {n}", "passages": ["fee"]} for n in range(COUNT)]
+    text = refused(tmp_path, "b.jsonl", json_lines(rows), "--corpus", str(pages))
+    assert "gold passage 'fee' is not in the corpus, whose passages are called 'fees'\n" in text
+    assert "Note: a.jsonl line 2: the passage holds no text and was left out" in text
+
+
+def test_documents_that_differ_by_their_suffix_only_are_both_read(tmp_path: Path) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    written(docs, "fees.md", "# Fees\nIntro.\n## Late\n5 euros.\n")
+    written(docs, "fees.txt", "3 euros.")
+    written(docs, "leave.md", "25 days.")
+    written(docs, "leave.txt", " ")
+    task, told = init(tmp_path, written(tmp_path, "a.csv", CSV), "--corpus", str(docs))
+    assert {passage.id: passage.text for passage in task.corpus} == {
+        "fees.md": "Intro.",
+        "fees.md#late": "5 euros.",
+        "fees.txt": "3 euros.",
+        "leave": "25 days.",
+    }
+    assert "fees.txt: another document has this name, so its passages are called 'fees.tx" in told
+
+
+def test_a_passage_id_that_is_used_twice_is_told_with_its_files(tmp_path: Path) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    written(docs, "a.jsonl", '{"id": "fees", "text": "x"}\n')
+    written(docs, "b.jsonl", '{"id": "fees", "text": "y"}\n')
+    text = refused(tmp_path, "c.csv", CSV, "--corpus", str(docs))
+    assert "passage id 'fees' is used 2 times in a.jsonl and b.jsonl; give every passage" in text
+
+
+def test_one_column_cannot_be_input_and_output(tmp_path: Path) -> None:
+    named = ("--input-column", "text", "--output-column", "text")
+    assert refused(tmp_path, "a.csv", CSV, *named).startswith("Column 'text' cannot be input and")
+
+
+def test_an_empty_instruction_leaves_that_of_the_file(tmp_path: Path) -> None:
+    chats = [
+        {"messages": [{"role": "system", "content": "Be brief."}, user(n), assistant(n)]}
+        for n in range(COUNT)
+    ]
+    file = written(tmp_path, "a.jsonl", json_lines(chats))
+    task, told = init(tmp_path, file, "--instruction", "")
+    assert task.instruction == "Be brief."
+    assert "gives way" not in told
 
 
 # --- bytes that are no text ---------------------------------------------------------------------
@@ -434,7 +692,7 @@ def test_an_answer_that_shares_most_of_its_text_with_the_input_rewrites_it(
         ),
         ("a.csv", CSV.replace("mail 7", "mail\0 7"), r"a.csv line 9: holds a NUL character"),
         ("a.jsonl", '{"text": "a\0", "label": "b"}\n', r"a.jsonl line 1: holds a NUL character"),
-        ("a.jsonl", r'{"text": "a\u0000", "label": "b"}', 'line 1: "input" holds a NUL character'),
+        ("a.jsonl", r'{"text": "a\u0000", "label": "b"}', 'line 1: "text" holds a NUL character'),
         ("a.csv", b"PK\x03\x04\x14\0\x06\0", "not a text file but a ZIP archive, or a spreadsheet"),
         ("a.jsonl", b"%PDF-1.7\n%\xe2\xe3\n", "not a text file but a PDF document"),
         ("a.csv.gz", b"text,label\n", "a.csv.gz: cannot be unpacked; pack it again"),
@@ -442,7 +700,11 @@ def test_an_answer_that_shares_most_of_its_text_with_the_input_rewrites_it(
         ("a.csv", 'text,label\n"say \\"hi\\"",b\n', r"line 2: is not CSV: a quotation mark inside"),
         ("a.csv", 'text,label\nx,y\n"open,b\n', r"line 3: is not CSV: a quoted cell that begins"),
         ("a.csv", "text,label,label\n", "line 1: a column name is used twice: 'label'"),
-        ("a.csv", "text,label\na,b\nc\n", "a.csv line 3: has 1 columns, the header has 2"),
+        (
+            "a.csv",
+            "text,label\na,b\nc\n",
+            "a.csv line 3: has 1 column, the header has 2; fill it up",
+        ),
         ("a.jsonl", '{\n "text": "a"\n}\n{\n "text" "b"\n}\n', "line 4: begins an object that is"),
     ],
 )

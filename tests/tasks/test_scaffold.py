@@ -119,10 +119,11 @@ def test_repeated_and_contradicting_lines_are_left_out_and_told(tmp_path: Path) 
     ("content", "wanted"),
     [
         ("text,label\n", "holds no labelled line"),
-        ("", "has no column"),
-        ("text,label\na,b\n", "holds 1 different labelled lines; at least 10 are needed"),
+        ("", "a.csv: is empty; the first line has to name the columns"),
+        ("\n\n", "a.csv: is empty; the first line has to name the columns"),
+        ("text,label\na,b\n", "holds 1 labelled line that can be used; at least 10 different"),
         ("a,b\nx,y\n", "has no column 'text', 'label'; found: a, b"),
-        ("text,label\n" + "x,\n" * 3, 'lines 2, 3, 4: "output" is missing'),
+        ("text,label\n" + "x,\n" * 3, 'lines 2, 3, 4: "label" is missing'),
     ],
 )
 def test_bad_input_is_told_and_nothing_is_written(
@@ -302,7 +303,7 @@ def test_the_columns_of_every_kind_of_file_are_found(
         ("x.xlsx", "allowed: .jsonl, .json, .csv, .tsv, .parquet; export the sheet as CSV\n"),
         (
             "x.txt",
-            "cannot be read as labelled lines; allowed: .jsonl, .json, .csv, .tsv, .parquet\n",
+            "allowed: .jsonl, .json, .csv, .tsv, .parquet; if it is a table, rename it: .csv, or",
         ),
         (
             "x.json",
