@@ -87,7 +87,7 @@ def _level_with(best: MethodResult, comparison: Comparison) -> list[Inline]:
 def _chance_said(best: MethodResult) -> str:
     if best.probability_best is None:
         return ""
-    return f", with a {chance(best.probability_best)} chance of being the best"
+    return f", with a chance of {chance(best.probability_best)} of being the best"
 
 
 def _against_others(best: MethodResult, comparison: Comparison) -> list[Inline]:

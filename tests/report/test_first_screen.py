@@ -90,7 +90,7 @@ def test_a_separated_leader_is_said_to_be_so_with_its_chance(tmp_path: Path) -> 
     arms = [Made("zero-shot", AHEAD), Made("icl-random", BEHIND)]
     said = verdict_of(compared(tmp_path / "r", arms))
     assert said.startswith("**zero-shot** scores highest: accuracy 0.950 (")
-    assert "with a > 99 % chance of being the best" in said
+    assert "with a chance of > 99 % of being the best" in said
     assert "and it is separated from every other method that finished" in said
     assert "weak point" not in said or "few items" in said
 
@@ -100,7 +100,7 @@ def test_a_leader_that_is_not_separated_is_never_called_equal(tmp_path: Path) ->
     text = markdown(compared(tmp_path / "r", arms))
     said = text.split("\n\n")[2]
     assert "but this sample does not separate it from **zero-shot**" in said
-    assert re.search(r"with a \d\d % chance of being the best", said)
+    assert re.search(r"with a chance of \d\d % of being the best", said)
     first = text.partition("## Findings")[0]
     assert not re.search(r"\b(as good as|same as|equally|equivalent|tied|no difference)\b", first)
     assert "not separated is not equal" in first
