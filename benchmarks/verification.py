@@ -487,8 +487,7 @@ def _judged(policy: str, method: str | None, case: _Case) -> Choice:
     outcome, why = ("not tested", _ALONE) if alone else _without_result(method, case)
     behind = case.behind(method) if outcome is None else None
     if outcome is None:
-        tied = behind is not None and not behind.separated
-        outcome = "hit" if method == case.winner else "tied" if tied else "miss"
+        outcome = outcome_of(method == case.winner, behind)
     score = case.results[method].score if method in case.rivals else None
     target = case.advised.target
     return Choice(
@@ -501,6 +500,18 @@ def _judged(policy: str, method: str | None, case: _Case) -> Choice:
         behind=behind,
         regret=case.regrets.get(method or ""),
     )
+
+
+def outcome_of(is_winner: bool, behind: Difference | None) -> Outcome:
+    """How a choice with a full result came out: what scores highest is a hit.
+
+    Args:
+        is_winner: whether the choice scores highest of what is allowed.
+        behind: the winner's score minus its own, if both were compared.
+    """
+    if is_winner:
+        return "hit"
+    return "tied" if behind is not None and not behind.separated else "miss"
 
 
 def _without_result(method: str | None, case: _Case) -> tuple[Outcome | None, str]:
