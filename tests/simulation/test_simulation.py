@@ -11,6 +11,7 @@ import pytest
 from scipy import stats
 
 from benchmarks import permutation, statistics
+from benchmarks.pairing import interval_of_score
 from benchmarks.permutation import FIRST_DRAWS
 from benchmarks.simulation.__main__ import Findings, simulate
 from benchmarks.simulation.cases import cases
@@ -38,6 +39,7 @@ from benchmarks.simulation.findings import (
 )
 from benchmarks.simulation.report import write_report
 from benchmarks.simulation.sequential import CLAIMS, MISSES, OVERSIGHTS, WIDTH, Sequential
+from benchmarks.verification import surely_reaches
 
 NULL = Case(
     question="false positives",
@@ -283,6 +285,19 @@ def test_verify_that_calls_every_other_winner_a_miss_is_found_out(
         "benchmarks.simulation.checks.outcome_of", lambda won, _: "hit" if won else "miss"
     )
     assert not answer(case, _limits(150), 0).holds
+
+
+def test_nine_methods_that_just_miss_a_target_are_seldom_said_to_reach_it() -> None:
+    world = World(kind="right or wrong", items=150, discordance=0.4, methods=9)
+    rng = np.random.default_rng(0)
+    corrected = alone = 0
+    for _ in range(600):
+        best = max(draw(world, rng), key=lambda side: side.outcomes.score)
+        score, low = best.outcomes.score, interval_of_score(best).low
+        corrected += surely_reaches(score, low, true_score(world), 9)
+        alone += surely_reaches(score, low, true_score(world), 1)
+    assert CLAIMS.decide(corrected, 600) is not False
+    assert CLAIMS.decide(alone, 600) is False
 
 
 @pytest.mark.slow
