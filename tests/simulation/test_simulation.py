@@ -307,7 +307,7 @@ def test_a_report_that_does_not_correct_for_the_number_of_tests_is_found_out(
     few = NULL.model_copy(update={"world": NULL.world.model_copy(update={"methods": 6})})
     honest = answer(few, _limits(40), 0)
     monkeypatch.setattr(permutation, "holm", lambda p_values: p_values)
-    careless = answer(few, _limits(40), 0)
+    careless = answer(few, _limits(150), 0)
     assert isinstance(honest, Counted) and isinstance(careless, Counted)
     assert honest.holds and honest.count.hits <= 6
     assert not careless.holds
