@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
@@ -14,12 +15,13 @@ from rich.progress import track
 
 from benchmarks.environment import allowed_cores
 from benchmarks.simulation.cases import cases
-from benchmarks.simulation.checks import answer
+from benchmarks.simulation.checks import Limits, answer
 from benchmarks.simulation.findings import Case, Finding
 from benchmarks.simulation.report import write_report
 from benchmarks.store import read_record, write_record
 from benchmarks.tasks.task import combined_sha256
 from strategies.data import Frozen
+from strategies.errors import RunError
 from strategies.hashing import sha256_of_file
 
 
@@ -27,13 +29,15 @@ class Findings(Frozen):
     """What was found, and how; cases that are finished are kept, and not drawn again.
 
     Attributes:
-        draws: comparisons of each case.
+        draws: comparisons of a case whose mean or whose chances are held against the truth.
+        most: comparisons of a promise that a sequential test decides, at most.
         seed: of the first case; every other has the next.
         code_sha256: digest of the code that draws and counts; of other code nothing is kept.
         findings: in the order of the cases.
     """
 
     draws: int
+    most: int
     seed: int
     code_sha256: str
     findings: tuple[Finding, ...]
@@ -42,7 +46,9 @@ class Findings(Frozen):
 def main(arguments: Sequence[str]) -> int:
     """Simulate every case; 1 when a promise does not hold."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.simulation", description=__doc__)
-    parser.add_argument("--draws", type=int, default=1000, help="comparisons of each case")
+    parser.add_argument("--draws", type=int, default=1000, help="comparisons of a case with a mean")
+    parser.add_argument("--most", type=int, default=6_000, help="comparisons of a promise at most")
+    parser.add_argument("--minutes", type=float, default=120, help="after which drawing ends")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("reports/simulation"))
     given = parser.parse_args(arguments)
@@ -50,7 +56,14 @@ def main(arguments: Sequence[str]) -> int:
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     given.out.mkdir(parents=True, exist_ok=True)
     file = given.out / "findings.json"
-    nothing = Findings(draws=given.draws, seed=given.seed, code_sha256=_code_sha256(), findings=())
+    nothing = Findings(
+        draws=given.draws,
+        most=given.most,
+        seed=given.seed,
+        code_sha256=_code_sha256(),
+        findings=(),
+    )
+    limits = Limits(given.most, given.draws, time.time() + 60 * given.minutes)
     known = _known(file, nothing)
 
     def keep(finding: Finding) -> None:
@@ -58,33 +71,38 @@ def main(arguments: Sequence[str]) -> int:
         listed = tuple(known[case] for case in cases() if case in known)
         write_record(file, nothing.model_copy(update={"findings": listed}))
 
-    simulate(cases(), given.draws, given.seed, known, keep)
+    simulate(cases(), limits, given.seed, known, keep)
     found = [known[case] for case in cases()]
-    report = write_report(given.out, found, given.draws, given.seed)
+    report = write_report(given.out, found, limits, given.seed)
     print(f"Report: {report}")  # noqa: T201
     return 0 if all(each.holds for each in found) else 1
 
 
 def _known(file: Path, like: Findings) -> dict[Case, Finding]:
     """What an earlier call found with the same draws, seed and code."""
-    if not file.exists():
+    try:
+        before = read_record(file, Findings)
+    except RunError:
+        # There is none, or it is of another version.
         return {}
-    before = read_record(file, Findings)
     same = before.model_copy(update={"findings": ()}) == like
     return {finding.case: finding for finding in before.findings} if same else {}
 
 
 def _code_sha256() -> str:
     room = Path(__file__).parent
-    names = ("statistics", "pairing", "drift", "margins", "chances", "agreement")
+    names = ("statistics", "pairing", "drift", "margins", "chances", "agreement", "permutation")
     tried = [room.parent / f"{name}.py" for name in names]
-    files = [*tried, *(room / f"{name}.py" for name in ("cases", "checks", "choosing", "draws"))]
+    files = [
+        *tried,
+        *(room / f"{name}.py" for name in ("cases", "checks", "choosing", "draws", "sequential")),
+    ]
     return combined_sha256({file.name: sha256_of_file(file) for file in files})
 
 
 def simulate(
     asked: Sequence[Case],
-    draws: int,
+    limits: Limits,
     seed: int,
     known: Collection[Case],
     keep: Callable[[Finding], None],
@@ -93,7 +111,7 @@ def simulate(
 
     Args:
         asked: all cases; the place of each among them gives its seed.
-        draws: of each.
+        limits: of the drawing.
         seed: of the first.
         known: those that are done.
         keep: told of every finding as it comes.
@@ -101,7 +119,7 @@ def simulate(
     # Spawned, so that each reads how many threads it may have.
     with ProcessPoolExecutor(allowed_cores(), get_context("spawn")) as pool:
         running = [
-            pool.submit(answer, case, draws, seed + place)
+            pool.submit(answer, case, limits, seed + place)
             for place, case in enumerate(asked)
             if case not in known
         ]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from itertools import product
 from typing import get_args
 
-from benchmarks.simulation.draws import Kind, World
+from benchmarks.simulation.draws import SEEDED, Kind, World
 from benchmarks.simulation.findings import Case, Question
 
 _ITEMS = (30, 150, 1000)
 _DISCORDANCES = (0.04, 0.1, 0.2, 0.4)
+_FEW_DISCORDANCES = (0.1, 0.4)
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -21,7 +22,11 @@ def cases() -> tuple[Case, ...]:
         *_sliced(),
         *_covering(),
         *_covering_scores(),
+        *_rare_and_common(),
         *_watched(),
+        *_found(),
+        *_verified(),
+        *_bounded(),
         *_regretted(),
         *_good_enough(),
         *_calibrated(),
@@ -38,7 +43,7 @@ def _permuted() -> list[Case]:
             world=World(kind=kind, items=items, discordance=0.2, methods=methods),
         )
         for (items, methods), kind in product(few, KINDS[1:])
-        if items < 1000 or kind in ("graded", "over seeds")
+        if items < 1000 or kind in ("graded", *SEEDED)
     ]
 
 
@@ -51,6 +56,7 @@ def _exact() -> list[Case]:
             ),
         )
         for items, discordance in product(_ITEMS, _DISCORDANCES)
+        if items < 1000 or discordance in _FEW_DISCORDANCES
     ]
 
 
@@ -65,6 +71,7 @@ def _sliced() -> list[Case]:
             ),
         )
         for items, lift in product((150, 1000), (0.0, 0.2, 0.4))
+        if items < 1000 or lift < 0.4
     ]
 
 
@@ -75,7 +82,7 @@ def _covering() -> list[Case]:
             world=World(kind=kind, items=items, discordance=apart, difference=share * apart),
         )
         for kind, items, apart, share in product(KINDS, _ITEMS, _DISCORDANCES, (0, 0.5))
-        if not share or kind in ("right or wrong", "graded")
+        if kind in ("right or wrong", "graded") or (not share and apart in _FEW_DISCORDANCES)
     ]
 
 
@@ -96,8 +103,83 @@ def _watched() -> list[Case]:
             world=World(kind=kind, items=items, discordance=0.2, methods=1),
         )
         for kind, items in product(KINDS, (10, *_ITEMS))
-        if kind != "over seeds"
+        if kind not in SEEDED
+        if items < 1000 or kind in ("right or wrong", "graded", "in groups")
     ]
+
+
+def _rare_and_common() -> list[Case]:
+    """Base rates far from a half: one answer in twenty is right, and nine in ten."""
+    questions: tuple[Question, ...] = (
+        "false positives",
+        "coverage",
+        "coverage of a score",
+        "false alarms",
+    )
+    kinds: tuple[Kind, ...] = ("right or wrong", "graded", "in groups")
+    return [
+        Case(
+            question=question,
+            world=World(
+                kind=kind,
+                items=items,
+                discordance=apart,
+                rate=rate,
+                methods=1 if question == "false alarms" else 2,
+            ),
+        )
+        for question, kind, items, (rate, apart) in product(
+            questions, kinds, (30, 150, 1000), ((0.05, 0.04), (0.9, 0.1))
+        )
+        if items < 1000 or question in ("coverage", "coverage of a score")
+    ]
+
+
+def _found() -> list[Case]:
+    """Two methods that differ by what a report says it finds with 80 % power."""
+    worlds = [
+        *(("right or wrong", n, d) for n, d in product((150, 1000), (0.1, 0.2, 0.4))),
+        *(("graded", n, 0.2) for n in (150, 1000)),
+    ]
+    return [
+        Case(question="differences missed", world=World(kind=kind, items=items, discordance=apart))
+        for kind, items, apart in worlds
+    ]
+
+
+def _verified() -> list[Case]:
+    """Advice that was right, one among equals or the best, and advice 20 points off."""
+    kinds: tuple[Kind, ...] = ("right or wrong", "over seeds", "over seeds, in groups")
+    truths: list[tuple[Question, float]] = [
+        ("false misses", 0.0),
+        ("false misses", 0.05),
+        ("false hits", 0.2),
+    ]
+    return [
+        Case(
+            question=question,
+            world=World(kind=kind, items=items, discordance=0.4, methods=5, behind=behind),
+        )
+        for (question, behind), kind, items in product(truths, kinds, (30, 150))
+    ]
+
+
+def _bounded() -> list[Case]:
+    """The second of five methods and of two was advised, and the first is better.
+
+    Of the two one loses nearly all items on which they differ.
+    """
+    worlds = [
+        *(
+            World(kind=kind, items=items, discordance=0.2, methods=5, behind=0.05)
+            for kind, items in product(KINDS, (60, 150))
+        ),
+        *(
+            World(kind=kind, items=items, discordance=0.1, behind=0.05)
+            for kind, items in product(("right or wrong", "graded", "in groups"), (60, 150, 1000))
+        ),
+    ]
+    return [Case(question="regret bounds", world=world) for world in worlds]
 
 
 def _regretted() -> list[Case]:
@@ -106,7 +188,7 @@ def _regretted() -> list[Case]:
             question="regret",
             world=World(kind="right or wrong", items=items, discordance=apart, methods=7),
         )
-        for items, apart in product(_ITEMS, _DISCORDANCES)
+        for items, apart in product(_ITEMS, _FEW_DISCORDANCES)
     ]
 
 
@@ -141,12 +223,13 @@ def _calibrated() -> list[Case]:
             world=World(kind=kind, items=items, discordance=0.4, methods=4, spread=0.2),
         )
         for question, (kind, items) in product(questions, sizes)
+        if question == questions[1] or items == 30 or kind in ("right or wrong", "graded", "BLEU")
     ]
 
 
 def _estimated() -> list[Case]:
     losing = World(kind="right or wrong", items=150, discordance=0.4, methods=4, spread=0.2)
-    grouped: tuple[Kind, ...] = ("in groups", "in uneven groups")
+    grouped: tuple[Kind, ...] = ("in groups", "in uneven groups", "in small groups")
     return [
         *(
             Case(question="expected loss", world=losing.model_copy(update={"items": items}))

@@ -39,7 +39,7 @@ def calibrated(case: Case, draws: int, rng: np.random.Generator) -> Calibrated:
             said = [chances[side.name].best if chances else None for side in sides]
             came_true = off == off.max()
         else:
-            said = [chance_of_reaching(side, true_score(case.world.kind)) for side in sides]
+            said = [chance_of_reaching(side, true_score(case.world)) for side in sides]
             came_true = off >= 0
         # Of items that all fell into one group nothing is said.
         both = zip(said, came_true, strict=True)

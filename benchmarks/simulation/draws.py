@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import statistics
 from benchmarks.pairing import Side
 from benchmarks.statistics import (
     Outcomes,
@@ -24,19 +25,28 @@ Kind = Literal[
     "graded",
     "in groups",
     "in uneven groups",
+    "in small groups",
     "macro-F1",
     "BLEU",
     "over seeds",
+    "over seeds, in groups",
 ]
+GROUPED: tuple[Kind, ...] = (
+    "in groups",
+    "in uneven groups",
+    "in small groups",
+    "over seeds, in groups",
+)
+SEEDED: tuple[Kind, ...] = ("over seeds", "over seeds, in groups")
 
 _GROUP = 5
+_SMALL_GROUP = 1.2
 _LABELS = ("common", "usual", "rarer", "rarest")
 _LABEL_SHARES = (0.48, 0.24, 0.16, 0.12)
 # Share of the n-grams of a wrong answer, of one word to four, that the reference has.
 _MATCHING = (0.6, 0.35, 0.2, 0.1)
 # Share of a discordance that a whole group has together, the rest being each item's own.
 _TOGETHER = 0.5
-_RIGHT = 0.5
 _SEEDS = 3
 # Standard deviation of the true score over seeds.
 _SEED_SPREAD = 0.03
@@ -47,10 +57,10 @@ class World(Frozen):
 
     Attributes:
         kind: scores of 0 or 1; scores between with many zeros, as token F1 gives; right or wrong
-            where five items, or five in the mean, share a document and go right and wrong
+            where five items, or five or 1.2 in the mean, share a document and go right and wrong
             together; macro-F1 of four labels, the rarest an eighth of the items; BLEU of answers
             that match the reference in all or in some words; or right or wrong by adapters of
-            three seeds, which are not equally good.
+            three seeds, which are not equally good, on single items or in groups of five.
         items: of the eval set.
         discordance: share of items, in expectation, on which two methods differ.
         difference: by how much the first method is truly better than every other.
@@ -60,6 +70,7 @@ class World(Frozen):
         lift: by how much the first method is better than the others, on the first slice alone.
         behind: by how many right answers, as a share of the items, all methods but the first are
             truly worse than it.
+        rate: share of right answers of a method like the others; macro-F1 and BLEU have .5.
         spread: by how much the share of right answers of a method may truly lie off the usual
             one; how much is drawn anew for every comparison and method.
     """
@@ -74,6 +85,7 @@ class World(Frozen):
     lift: float = 0.0
     behind: float = 0.0
     spread: float = 0.0
+    rate: float = 0.5
 
     @property
     def discordant_pairs(self) -> float:
@@ -130,7 +142,9 @@ def draw_slices(
     off = np.zeros(world.methods) if off is None else off
     if abs(off).max() > _turn(world):
         raise ValueError(f"{abs(off).max():g} off the usual is more than the discordance allows")
-    if world.kind == "over seeds":
+    if world.rate != 1 / 2 and not _turn(world) < world.rate < 1 - _turn(world):
+        raise ValueError(f"a rate of {world.rate:g} is too extreme for the discordance")
+    if world.kind in SEEDED:
         return [_seeded(world, rng, off)]
     units = _units(world, rng)
     two = world.difference > 0
@@ -140,7 +154,7 @@ def draw_slices(
     if world.kind == "BLEU":
         return [_worded(values, rng)]
     where = np.arange(world.items) % world.slices
-    better = (where == 0) & (rng.random(world.items) < world.lift / (1 - _RIGHT))
+    better = (where == 0) & (rng.random(world.items) < world.lift / (1 - world.rate))
     values[0] = np.where(better, 1.0, values[0])
     parts = [np.flatnonzero(where == part) for part in range(world.slices)]
     exact = world.kind == "right or wrong"
@@ -151,10 +165,11 @@ def draw_slices(
 
 
 def _units(world: World, rng: np.random.Generator) -> NDArray[np.int64]:
-    if world.kind == "in groups":
+    if world.kind in ("in groups", "over seeds, in groups"):
         return np.arange(world.items) // _GROUP
-    if world.kind == "in uneven groups":
-        sizes = rng.geometric(1 / _GROUP, world.items)
+    if world.kind in ("in uneven groups", "in small groups"):
+        mean = _GROUP if world.kind == "in uneven groups" else _SMALL_GROUP
+        sizes = rng.geometric(1 / mean, world.items)
         return np.repeat(np.arange(world.items), sizes)[: world.items]
     return np.arange(world.items)
 
@@ -193,18 +208,25 @@ def _labelled(values: NDArray[np.float64], rng: np.random.Generator) -> list[Sid
 
 
 def _seeded(world: World, rng: np.random.Generator, off: NDArray[np.float64]) -> list[Side]:
-    right = rng.random(world.items) < _RIGHT
-    turned = rng.random((world.methods, _SEEDS, world.items)) < _turn(world)
+    right = rng.random(world.items) < _right_at_first(world)
+    units, chance = _units(world, rng), rng.random((world.methods, _SEEDS, world.items))
+    if world.kind in GROUPED:
+        first = np.searchsorted(units, units)
+        together = (rng.random(world.items) < _TOGETHER)[first]
+        right, chance = right[first], np.where(together, chance[..., first], chance)
+    turned = chance < _turn(world)
     better = rng.normal(off[:, None, None], _SEED_SPREAD, (world.methods, _SEEDS, 1))
-    # Half the items are wrong, and half are right: of these so many change.
-    changed = rng.random(turned.shape) < 2 * abs(better)
+    # Of the wrong answers, or of the right ones, so many change.
+    changed = rng.random(turned.shape) < abs(better) / np.where(
+        better > 0, 1 - world.rate, world.rate
+    )
     values = np.where(changed, better > 0, right ^ turned).astype(float)
     noise = noise_of(values.mean(axis=2).tolist())
     return [
         Side(
             f"method-{n}",
             tuple(map(float, means)),
-            mean_outcomes(means.tolist(), range(world.items)),
+            mean_outcomes(means.tolist(), units.tolist()),
             right_or_wrong=False,
             noise=noise and noise.in_mean_of(_SEEDS),
         )
@@ -238,7 +260,8 @@ def _two_that_differ(world: World, rng: np.random.Generator) -> NDArray[np.float
     first = (world.discordance + world.difference) / 2
     second = (world.discordance - world.difference) / 2
     where = rng.random(world.items)
-    shared = rng.random(world.items) < _RIGHT
+    right = (world.rate - world.discordance / 2) / (1 - world.discordance)
+    shared = rng.random(world.items) < right
     a = np.where(where < first, 1.0, np.where(where < first + second, 0.0, shared))
     b = np.where(where < first, 0.0, np.where(where < first + second, 1.0, shared))
     both = np.stack([a, b])
@@ -258,23 +281,50 @@ def true_difference(world: World) -> float:
     return world.difference * (_MEAN_PART if world.kind == "graded" else 1.0)
 
 
-@cache
 def true_margin(world: World) -> float:
-    """By how much the score of all methods but the first is worse; of sums, by a million items."""
+    """By how much the score of all methods but the first is worse; of sums, by 300,000 items."""
     if world.kind in ("macro-F1", "BLEU"):
-        two = world.model_copy(update={"items": 1_000_000, "methods": 2})
-        first, second = draw_with_truth(two, np.random.default_rng(0))[0]
-        return first.outcomes.score - second.outcomes.score
+        return _margin_of_sums(world.model_copy(update={"items": 300_000, "methods": 2}))
     return world.behind * (_MEAN_PART if world.kind == "graded" else 1.0)
 
 
 @cache
-def true_score(kind: Kind) -> float:
+def _margin_of_sums(world: World) -> float:
+    first, second = draw_with_truth(world, np.random.default_rng(0))[0]
+    return first.outcomes.score - second.outcomes.score
+
+
+@cache
+def findable(world: World) -> World:
+    """The same two methods, as far apart as a report says it finds with 80 % power.
+
+    Raises:
+        ValueError: a report says that no difference is found.
+    """
+    found = statistics.detectable_difference(world.items, world.discordance)
+    if world.kind == "graded":
+        # The error of a difference hangs a little on how large the difference is.
+        many = world.model_copy(update={"items": 100_000, "difference": found or 0.0})
+        one, other = draw(many, np.random.default_rng(0))
+        error, _ = statistics.difference_error(one.outcomes, other.outcomes)
+        error *= math.sqrt(many.items / world.items)
+        found = (statistics.detectable_from_error(error) or 0.0) / _MEAN_PART
+    if found is None:
+        raise ValueError(f"no difference is found on {world.items} items")
+    return world.model_copy(update={"difference": found})
+
+
+def true_score(world: World) -> float:
     """A method's score where it is as good as the others; of sums, by a million items."""
-    if kind in ("macro-F1", "BLEU"):
-        world = World(kind=kind, items=1_000_000, discordance=0.0, methods=1)
-        return draw(world, np.random.default_rng(0))[0].outcomes.score
-    return _RIGHT * (_MEAN_PART if kind == "graded" else 1.0)
+    if world.kind in ("macro-F1", "BLEU"):
+        return _score_of_sums(world.kind)
+    return world.rate * (_MEAN_PART if world.kind == "graded" else 1.0)
+
+
+@cache
+def _score_of_sums(kind: Kind) -> float:
+    one = World(kind=kind, items=1_000_000, discordance=0.0, methods=1)
+    return draw(one, np.random.default_rng(0))[0].outcomes.score
 
 
 def _turned(
@@ -282,11 +332,11 @@ def _turned(
 ) -> NDArray[np.float64]:
     """Every method turns what is right into wrong and the reverse, each on its own items."""
     shape = (world.methods, world.items)
-    right = rng.random(world.items) < _RIGHT
+    right = rng.random(world.items) < _right_at_first(world)
     often = _turn(world) + off[:, None] * np.where(right, -1, 1)
     chance = rng.random(shape)
     turned = chance < often
-    if world.kind in ("in groups", "in uneven groups"):
+    if world.kind in GROUPED:
         # The first item of every item's group.
         first = np.searchsorted(units, units)
         together = (rng.random(world.items) < _TOGETHER)[first]
@@ -302,3 +352,9 @@ def _turned(
 def _turn(world: World) -> float:
     """How often one method turns an item, so that two methods differ as often as they should."""
     return (1 - math.sqrt(1 - 2 * world.discordance)) / 2
+
+
+def _right_at_first(world: World) -> float:
+    """Share of items that are right before any is turned, so that the rate is right afterwards."""
+    turn = _turn(world)
+    return (world.rate - turn) / (1 - 2 * turn)

@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from benchmarks.results import ALPHA
-from benchmarks.simulation.draws import Kind, World
+from benchmarks.simulation.draws import GROUPED, SEEDED, World
+from benchmarks.simulation.sequential import CLAIMS, MISSES, OVERSIGHTS, WIDTH, Sequential
 from benchmarks.statistics import wilson_interval
 from strategies.data import Frozen
 
@@ -21,6 +21,10 @@ Question = Literal[
     "coverage of a score",
     "false alarms",
     "regret",
+    "regret bounds",
+    "differences missed",
+    "false misses",
+    "false hits",
     "false good enough",
     "chance of being best",
     "chance of reaching a target",
@@ -30,11 +34,10 @@ Question = Literal[
 ]
 COVERAGES: tuple[Question, ...] = ("coverage", "coverage of a score")
 
-FEW_PAIRS = 10
-"""Below so many expected discordant pairs an interval may cover more than it says."""
-LEAST, MOST = 0.93, 0.97
-"""Shares of 95 % intervals that hold the truth, between which they are called right."""
-_MAY_BE_WIDE: tuple[Kind, ...] = ("in groups", "in uneven groups", "over seeds")
+FEW = 15
+"""Below so many expected discordant pairs an interval of a difference may cover more than it says,
+and below so many right or wrong answers that of a score."""
+_MAY_BE_WIDE = (*GROUPED, *SEEDED)
 """Where units are few, groups or seeds, their intervals may be wider than they say."""
 BINS = (0.05, 0.2, 0.5, 0.8, 0.95)
 """Where stated chances are parted."""
@@ -46,6 +49,7 @@ ESTIMATE_OFF = 0.01
 """So far from the truth may an estimate be, on average."""
 _REFUTED = 0.01
 _QUANTILE = float(stats.norm.ppf(1 - _REFUTED / 2))
+_FOUND = _QUANTILE + float(stats.norm.ppf(0.9))
 
 
 class Case(Frozen):
@@ -85,33 +89,61 @@ class Mean(Frozen):
 
 
 class Counted(Frozen):
-    """How many draws of a case had it.
+    """How many draws of a case had it, drawn until a sequential test decided.
 
     Attributes:
         case: what was asked.
-        count: reports with a false claim, or intervals that hold the truth.
+        count: reports with a false claim, bounds below the truth, or intervals that hold it.
+        kept: whether the promise is kept; None where the draws were not enough to tell.
+        wide: whether intervals hold the truth more often than they say; of coverages alone, and
+            None where the draws were not enough to tell.
     """
 
     case: Case
     count: Count
+    kept: bool | None
+    wide: bool | None = None
 
     @property
     def holds(self) -> bool:
-        """Whether the draws agree with what a report promises, chance at 1 % aside."""
-        if self.case.question not in COVERAGES:
-            return _not_above(self.count, ALPHA)
-        misses = Count(hits=self.count.draws - self.count.hits, draws=self.count.draws)
-        return _not_above(misses, 1 - LEAST) and (self._may_be_wide or not self.wide)
+        """Whether nothing that was promised is refuted."""
+        return self.kept is not False and not (self.wide and not self.may_be_wide)
 
     @property
-    def wide(self) -> bool:
-        """Whether intervals hold the truth more often than 95 % ones should, chance aside."""
-        return self.case.question in COVERAGES and not _not_above(self.count, MOST)
+    def settled(self) -> bool:
+        """Whether all that was promised is known."""
+        of_width = self.case.question in COVERAGES and not self.may_be_wide
+        return self.kept is not None and not (of_width and self.wide is None)
 
     @property
-    def _may_be_wide(self) -> bool:
-        few = self.case.world.discordant_pairs < FEW_PAIRS and self.case.question == "coverage"
-        return few or self.case.world.kind in _MAY_BE_WIDE
+    def may_be_wide(self) -> bool:
+        """Whether an interval may hold the truth more often than it says."""
+        world = self.case.world
+        of_a_score = self.case.question == "coverage of a score"
+        rarer = world.items * min(world.rate, 1 - world.rate)
+        few = (rarer if of_a_score else world.discordant_pairs) < FEW
+        return few or world.kind in _MAY_BE_WIDE
+
+
+def test_of(question: Question) -> Sequential:
+    """The sequential test of what is promised; coverages are tested by their misses."""
+    if question in COVERAGES:
+        return MISSES
+    return OVERSIGHTS if question == "differences missed" else CLAIMS
+
+
+def counted(case: Case, hits: int, draws: int) -> Counted:
+    """What so many draws decide."""
+    count = Count(hits=hits, draws=draws)
+    if case.question not in COVERAGES:
+        return Counted(case=case, count=count, kept=test_of(case.question).decide(hits, draws))
+    usual = WIDTH.decide(draws - hits, draws)
+    return Counted(
+        case=case,
+        count=count,
+        kept=MISSES.decide(draws - hits, draws),
+        wide=None if usual is None else not usual,
+    )
 
 
 class Regretted(Frozen):
@@ -126,6 +158,11 @@ class Regretted(Frozen):
     case: Case
     cross_fitted: Mean
     naive: Mean
+
+    @property
+    def found_out(self) -> float:
+        """The mean that would be called wrong with 90 % probability, as a share of the score."""
+        return _FOUND * self.cross_fitted.error
 
     @property
     def holds(self) -> bool:
@@ -195,6 +232,11 @@ class Estimated(Frozen):
     truth: float
 
     @property
+    def found_out(self) -> float:
+        """The error that would be called one with 90 % probability."""
+        return ESTIMATE_OFF + _FOUND * self.estimate.error
+
+    @property
     def holds(self) -> bool:
         """Whether it is right on average, chance at 1 % aside."""
         far = abs(self.estimate.mean - self.truth)
@@ -202,8 +244,3 @@ class Estimated(Frozen):
 
 
 Finding = Counted | Regretted | Calibrated | Estimated
-
-
-def _not_above(count: Count, most: float) -> bool:
-    test = stats.binomtest(count.hits, count.draws, most, alternative="greater")
-    return bool(test.pvalue >= _REFUTED)

@@ -15,6 +15,7 @@ from benchmarks.verification import (
     Verification,
     VerifiedRun,
     simple_rules_as_good,
+    surely_reaches,
     verify,
 )
 from tests.comparison.runs import Made, Material, make_run, trained
@@ -304,6 +305,15 @@ def test_no_method_reaches_is_tested_against_the_best_method_and_its_interval(
     advice = advised(*ALL, verdict="no_method_reaches", target=target)
     choice = advisors(tmp_path / "r", FLOORED, advice)
     assert (choice.method, choice.outcome, choice.regret) == (None, outcome, None)
+
+
+def test_the_best_of_many_methods_needs_more_to_reach_a_target_for_sure() -> None:
+    # 75 % of 40 have .598 as their lower end. For nine methods the quantile is 2.539 and not 1.960
+    # (that of 1 - .05 / 9), so the end is .75 - .152 * 2.539 / 1.960 = .553.
+    assert surely_reaches(0.75, 0.598, 0.59, 1)
+    assert surely_reaches(0.75, 0.598, 0.59, 2)
+    assert surely_reaches(0.75, 0.598, 0.552, 9)
+    assert not surely_reaches(0.75, 0.598, 0.555, 9)
 
 
 def test_no_method_fits_is_a_verdict_that_no_run_tests(tmp_path: Path) -> None:
