@@ -70,7 +70,7 @@ def main(arguments: Sequence[str]) -> None:
     for run in parser.parse_args(arguments).runs:
         with RunFolder.open(run) as folder:
             plan = folder.plan
-        print(f"{run}: {complete_run(run, read_cut(plan))} lines")  # noqa: T201
+        complete_run(run, read_cut(plan))
 
 
 if __name__ == "__main__":
