@@ -517,7 +517,8 @@ def _wrong_with_item(spec: TaskSpec, item: Item, passages: frozenset[str]) -> li
         )
     missing = [name for name in item.passages if name not in passages]
     known = ", ".join(map(shown, sorted(passages)[:PASSAGES_SHOWN]))
-    such = f", whose passages are called {known}" if known else ""
+    more = ", …" if len(passages) > PASSAGES_SHOWN else ""
+    such = f", whose passages are called {known}{more}" if known else ""
     wrong += [f"gold passage {shown(name)} is not in the corpus{such}" for name in missing]
     return wrong
 
