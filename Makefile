@@ -53,7 +53,7 @@ speed: $(READY)  ## measures this harness beside its peers, into reports/speed (
 	@$(BIN)/advisor models pull
 	$(BIN)/python -m benchmarks.speed
 
-simulate: $(READY)  ## how often a report is right, by simulation, into reports/simulation (25 minutes on two cores)
+simulate: $(READY)  ## how often a report is right, by simulation, into reports/simulation (10 minutes on two cores, two hours at most)
 	$(BIN)/python -m benchmarks.simulation
 
 faults: $(READY)  ## stages every fault that a run has to survive, into reports/faults.md

@@ -16,12 +16,16 @@ from benchmarks.pairing import Side
 from benchmarks.statistics import (
     Floats,
     Noise,
+    Outcomes,
     combined_error,
     pseudo_differences,
     score_noise,
 )
 
 DRAWS = 4000
+FEWEST_UNITS = 10
+"""Of fewer items or groups no chance is stated. Of six groups of uneven size, chances of 98 % came
+true in 74 % of simulated methods."""
 USUAL_SPREAD = 0.1
 """Scale of the prior of how far methods lie apart: half of the spreads are below ten points."""
 _SPREADS = USUAL_SPREAD * np.tan(np.pi / 2 * (np.arange(40) + 0.5) / 40)
@@ -45,7 +49,7 @@ class Chance:
 def chances_of_being_best(
     sides: Sequence[Side], seed: int = 0, draws: int = DRAWS
 ) -> Mapping[str, Chance]:
-    """Every method's chance of being the best of all; {} for a single unit or method.
+    """Every method's chance of being the best of all; {} for a single method or too few units.
 
     True scores are drawn from what the paired scores say of them jointly: a multivariate t
     distribution whose covariance is that of the jackknife pseudo-values, with the two units that
@@ -63,7 +67,7 @@ def chances_of_being_best(
     Source: Rubin 1981, Journal of Educational Statistics 6:377-401 (parallel experiments); Gelman
     2006, Bayesian Analysis 1:515-533 (half-Cauchy); Tukey 1958 (jackknife).
     """
-    if len(sides) < 2 or sides[0].outcomes.units < 2:
+    if len(sides) < 2 or sides[0].outcomes.units < FEWEST_UNITS:
         return {}
     # In one order, so that the order in which methods ran changes no figure.
     sides = sorted(sides, key=lambda side: side.name)
@@ -78,30 +82,46 @@ def chances_of_being_best(
 
 
 def chance_of_reaching(side: Side, target: float) -> float | None:
-    """Probability that a method's true score is the target or more; None for a single unit.
+    """Probability that a method's true score is the target or more; None for too few units.
 
     The score has the t distribution of its interval, at the target, and is shrunk toward the
     target as scores are toward one another: a target is set where methods are thought to come
     out. Without that (Jeffreys' prior) chances of 89 % came true in 71 % of simulated methods on
     30 items.
 
+    Macro-F1 of few items is too low on average, as rare labels are missing, and scatters less in
+    some samples than it should. So the centre is corrected for bias by the jackknife, and its
+    variance is at least that of right and wrong: without them chances of 2 % came true in 14 % of
+    simulated methods on 30 items.
+
     Args:
         side: the method.
         target: a score in [0, 1].
 
-    Source: as `chances_of_being_best`, with the target in the place of the mean.
+    Source: as `chances_of_being_best`, with the target in the place of the mean; Quenouille 1956,
+    Biometrika 43:353-360 (bias).
     """
-    if side.outcomes.units < 2:
+    outcomes = side.outcomes
+    if outcomes.units < FEWEST_UNITS:
         return None
-    error, freedom = combined_error(score_noise(side.outcomes, target), side.noise)
+    noise = score_noise(outcomes, target)
+    if outcomes.fold == "macro_f1":
+        noise = Noise(max(noise.variance, target * (1 - target) / outcomes.units), noise.freedom)
+    error, freedom = combined_error(noise, side.noise)
     if error == 0:
         return None
-    seen, variance, spread = side.outcomes.score - target, error**2, _SPREADS**2
+    seen, variance, spread = _unbiased(outcomes) - target, error**2, _SPREADS**2
     total = spread + variance
     fit = -0.5 * (np.log(total) + seen**2 / total)
     share = np.exp(fit - fit.max())
     above = stats.t.cdf(np.sqrt(spread / total) * seen / error, freedom)
     return float(share @ above / share.sum())
+
+
+def _unbiased(outcomes: Outcomes) -> float:
+    """The score less its bias, which the jackknife estimates; of a mean, the score."""
+    nothing = Outcomes(np.column_stack([np.zeros(outcomes.units), np.ones(outcomes.units)]))
+    return float(pseudo_differences(outcomes, nothing).mean())
 
 
 def _true_scores(sides: Sequence[Side], rng: np.random.Generator, draws: int) -> Floats:

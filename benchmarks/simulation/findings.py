@@ -32,6 +32,11 @@ Question = Literal[
     "kappa",
     "intraclass correlation",
 ]
+CHANCES: tuple[Question, ...] = (
+    "chance of being best",
+    "chance of reaching a target",
+    "expected loss",
+)
 COVERAGES: tuple[Question, ...] = ("coverage", "coverage of a score")
 
 FEW = 15
@@ -218,9 +223,14 @@ class Calibrated(Frozen):
         return all(each.holds for each in self.bins)
 
     @property
+    def judged(self) -> bool:
+        """Whether any chance was stated often enough to be judged."""
+        return any(each.true.draws >= FEW_STATED for each in self.bins)
+
+    @property
     def off(self) -> float:
         """Mean distance of stated chances from what came true (expected calibration error)."""
-        total = sum(each.true.draws for each in self.bins)
+        total = max(1, sum(each.true.draws for each in self.bins))
         return sum(abs(each.off) * each.true.draws for each in self.bins) / total
 
 

@@ -110,6 +110,8 @@ def test_the_chance_of_reaching_a_target_is_that_of_its_integral() -> None:
 def test_a_target_that_is_just_met_is_reached_by_chance_alone() -> None:
     assert chance_of_reaching(side("a", [1.0, 0.0] * 15), 0.5) == pytest.approx(0.5)
     assert chance_of_reaching(side("a", [1.0]), 0.5) is None
+    assert chance_of_reaching(side("a", [1.0, 0.0, 1.0] * 3), 0.5) is None
+    assert not chances_of_being_best([side("a", [1.0] * 9), side("b", [0.0] * 9)])
 
 
 @pytest.mark.parametrize("seed", range(3))

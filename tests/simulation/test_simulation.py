@@ -458,7 +458,14 @@ def test_cases_run_on_all_cores_and_are_reported(tmp_path: Path) -> None:
     assert found[0] == answer(COVERED, _limits(20), 1)
     text = write_report(tmp_path, found, _limits(20), 0).read_text()
     assert "1 of 2 promises hold, and 1 are not settled" in text
-    record = Findings(draws=20, most=20, seed=0, code_sha256="0" * 64, findings=tuple(found))
+    record = Findings(
+        draws=20,
+        most=20,
+        seed=0,
+        code_sha256="0" * 64,
+        chances_sha256="0" * 64,
+        findings=tuple(found),
+    )
     assert Findings.model_validate_json(record.model_dump_json()) == record
 
 
