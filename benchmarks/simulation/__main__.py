@@ -16,7 +16,7 @@ from rich.progress import track
 from benchmarks.environment import allowed_cores
 from benchmarks.simulation.cases import cases
 from benchmarks.simulation.checks import Limits, answer
-from benchmarks.simulation.findings import CHANCES, Case, Finding
+from benchmarks.simulation.findings import Case, Finding
 from benchmarks.simulation.report import write_report
 from benchmarks.store import read_record, write_record
 from benchmarks.tasks.task import combined_sha256
@@ -35,7 +35,6 @@ class Findings(Frozen):
         most: comparisons of a promise that a sequential test decides, at most.
         seed: of the first case; every other has the next.
         code_sha256: digest of the code that draws and counts; of other code nothing is kept.
-        chances_sha256: digest of the code that states chances; of other code no chances are kept.
         findings: in the order of the cases.
     """
 
@@ -43,7 +42,6 @@ class Findings(Frozen):
     most: int
     seed: int
     code_sha256: str
-    chances_sha256: str
     findings: tuple[Finding, ...]
 
 
@@ -65,7 +63,6 @@ def main(arguments: Sequence[str]) -> int:
         most=given.most,
         seed=given.seed,
         code_sha256=_code_sha256(),
-        chances_sha256=sha256_of_file(_BENCHMARKS / "chances.py"),
         findings=(),
     )
     limits = Limits(given.most, given.draws, time.time() + 60 * given.minutes)
@@ -90,24 +87,20 @@ def _known(file: Path, like: Findings) -> dict[Case, Finding]:
     except RunError:
         # There is none, or it is of another version.
         return {}
-    same = {"findings": (), "chances_sha256": like.chances_sha256}
-    if before.model_copy(update=same) != like:
-        return {}
-    chances_too = before.chances_sha256 == like.chances_sha256
-    return {
-        finding.case: finding
-        for finding in before.findings
-        if chances_too or finding.case.question not in CHANCES
-    }
+    same = before.model_copy(update={"findings": ()}) == like
+    return {finding.case: finding for finding in before.findings} if same else {}
 
 
 def _code_sha256() -> str:
     room = _BENCHMARKS / "simulation"
-    names = ("statistics", "pairing", "drift", "margins", "agreement", "permutation")
-    tried = [_BENCHMARKS / f"{name}.py" for name in names]
+    tried = (
+        "statistics", "pairing", "drift", "margins", "agreement", "permutation", "chances",
+        "verification",
+    )  # fmt: skip
+    drawing = ("cases", "checks", "choosing", "draws", "sequential")
     files = [
-        *tried,
-        *(room / f"{name}.py" for name in ("cases", "checks", "choosing", "draws", "sequential")),
+        *(_BENCHMARKS / f"{name}.py" for name in tried),
+        *(room / f"{name}.py" for name in drawing),
     ]
     return combined_sha256({file.name: sha256_of_file(file) for file in files})
 

@@ -32,11 +32,6 @@ Question = Literal[
     "kappa",
     "intraclass correlation",
 ]
-CHANCES: tuple[Question, ...] = (
-    "chance of being best",
-    "chance of reaching a target",
-    "expected loss",
-)
 COVERAGES: tuple[Question, ...] = ("coverage", "coverage of a score")
 
 FEW = 15

@@ -463,7 +463,6 @@ def test_cases_run_on_all_cores_and_are_reported(tmp_path: Path) -> None:
         most=20,
         seed=0,
         code_sha256="0" * 64,
-        chances_sha256="0" * 64,
         findings=tuple(found),
     )
     assert Findings.model_validate_json(record.model_dump_json()) == record

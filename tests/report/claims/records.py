@@ -258,14 +258,20 @@ def simulation() -> Any:
 
 def promises() -> list[float]:
     """Simulated promises that hold, and all."""
+    text = text_of("reports/simulation/report.md")
     said = re.search(
-        r"\*\*(?:(All) hold|(\d+) do not hold)\.\*\* (\d+) promises",
-        text_of("reports/simulation/report.md"),
+        r"\*\*(?:All (?P<all>\d+) promises hold"
+        r"|(?P<broken>\d+) of (?P<tested>\d+) promises do not hold"
+        r"|(?P<held>\d+) of (?P<asked>\d+) promises hold, and \d+ are not settled)\.\*\*",
+        text,
     )
     assert said is not None
-    count = len(simulation()["findings"])
-    assert count == int(said[3]), "the report was not written from these findings"
-    return [count if said[1] else count - int(said[2]), count]
+    count = int(said["all"] or said["tested"] or said["asked"])
+    silent = re.search(r"In (\d+) more cases no chance is stated", text)
+    drawn = len(simulation()["findings"])
+    assert count + int(silent[1] if silent else 0) == drawn, "not written from these findings"
+    held = count - int(said["broken"]) if said["broken"] else int(said["held"] or count)
+    return [held, count]
 
 
 def reproduced(task: str) -> list[float]:
