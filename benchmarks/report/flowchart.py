@@ -8,10 +8,10 @@ be read on a telephone too.
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
+from advisor.drawing.labels import Font, text_width, wrapped
 from strategies.visible import one_line
 
 _NODE = re.compile(r'(\w+)(?:\["([^"]*)"\]|\(\["([^"]*)"\]\))')
@@ -23,8 +23,6 @@ _ENTITY = re.compile(r"#(\d{1,7});")
 
 _WIDTH, _LEFT, _PAD, _GAP = 440, 46, 10, 18
 _SIZE, _LINE_HEIGHT = 14, 19
-_LETTER = 0.54
-"""Mean width of a letter in sizes of the type, on the wide side: no font is measured here."""
 _MOST_NODES = 200
 _INK, _GREY, _RULE = "#1a1a1a", "#59636e", "#aab2bb"
 _LIT, _LIT_TINT = "#b45309", "#fff3d6"
@@ -207,28 +205,5 @@ def _text(
 
 
 def _wrapped(text: str, width: float, *, bold: bool) -> list[str]:
-    """The text in lines of about that width in pixels; a word that is too long is cut."""
-    most = width / (_SIZE * _LETTER * (1.15 if bold else 1.0))
-    lines = [""]
-    for word in text.split():
-        for piece in _pieces(word, most):
-            joined = f"{lines[-1]} {piece}".strip()
-            if lines[-1] and _letters(joined) > most:
-                lines.append(piece)
-            else:
-                lines[-1] = joined
-    return lines
-
-
-def _pieces(word: str, most: float) -> list[str]:
-    pieces = [""]
-    for letter in word:
-        if pieces[-1] and _letters(pieces[-1] + letter) > most:
-            pieces.append("")
-        pieces[-1] += letter
-    return pieces
-
-
-def _letters(text: str) -> float:
-    """Width in mean letters; a Chinese or Japanese character is as wide as two."""
-    return sum(1.9 if unicodedata.east_asian_width(c) in "WF" else 1.0 for c in text)
+    font = Font(_SIZE, bold)
+    return wrapped(text, width, lambda line: text_width(line, font)) or [""]
