@@ -63,8 +63,8 @@ _OUTCOMES: tuple[Text, ...] = (
     "plain prompt stands for it) and “no language model” (the best floor) are a hit where the "
     "target is reached, “not separated” where it is not but no allowed method is separated above, "
     "and otherwise a miss. “No method reaches” is a hit where the best allowed method misses the "
-    "target, a miss where its whole interval reaches it, and “not separated” between; it has no "
-    "regret.",
+    "target, a miss where its whole interval, widened for the number of methods, reaches it, and "
+    "“not separated” between; it has no regret.",
 )
 _MEANS = (
     "Each run's regret is divided by the distance from its worst method to its best, of those that "
